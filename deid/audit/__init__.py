@@ -1,0 +1,1 @@
+"""Evidence: the hash-chained log and the reports."""

@@ -1,0 +1,1 @@
+"""Policy authoring: show, lint, schema."""

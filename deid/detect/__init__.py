@@ -1,0 +1,1 @@
+"""Detectors: rules, the encoder, known patient values, propagation; all of them Presidio recognizers."""

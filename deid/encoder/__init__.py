@@ -1,0 +1,1 @@
+"""The description-conditioned encoder: network, tokenization, windows, decoding, training, weights."""

@@ -1,0 +1,1 @@
+"""Operators: what replaces a span; all of them Presidio operators."""

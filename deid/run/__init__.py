@@ -1,0 +1,1 @@
+"""Runs: the pipeline over batches of notes, with manifest, resume and workers."""
