@@ -32,7 +32,7 @@ class Note:
     text: str = field(repr=False)
     patient_id: str | None = field(default=None, repr=False)
     note_date: date | None = field(default=None, repr=False)
-    metadata: Mapping[str, Any] = field(default=_EMPTY, repr=False, hash=False)
+    metadata: Mapping[str, Any] = field(default_factory=lambda: _EMPTY, repr=False, hash=False)
 
 
 @dataclass(frozen=True, slots=True, order=True)
