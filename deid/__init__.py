@@ -23,7 +23,7 @@ _EXPORTS = {
     "load_policy": "deid.policy",
 }
 
-__all__ = [  # noqa: PLE0604 - the names are those of _EXPORTS
+__all__ = [
     "DeidentifiedNote",
     "Deidentifier",
     "Finding",
