@@ -1,0 +1,175 @@
+"""Training batches: a pure function of the seed and the step, so that a run can be resumed exactly."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from deid.encoder.corpus import Corpus, TrainingText, TrainingType
+from deid.encoder.corrupt import corrupt
+from deid.encoder.describe import render
+from deid.encoder.windows import Batch, FloatArray, Window, lay_out
+from deid.encoder.words import WordPieces, Words
+
+_POSITIVE_SHARE = 0.7  # of the types in a batch; the others are mostly absent from its texts
+
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """Windows with their labels.
+
+    Args:
+        batch: B windows of W words.
+        inside: [B, W, T] 1 where a word lies in a mention of the type.
+        begin: [B, W, T] 1 where a mention of the type begins.
+        weight: [B, W, T] 0 where nothing is known (padding included), else 1.
+    """
+
+    batch: Batch
+    inside: FloatArray
+    begin: FloatArray
+    weight: FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingBatch:
+    """What one step learns from.
+
+    Args:
+        names: The T types.
+        descriptions: T wordings, laid out.
+        parts: Labelled windows in length buckets.
+    """
+
+    names: tuple[str, ...]
+    descriptions: Batch
+    parts: tuple[Labelled, ...]
+
+
+class BatchMaker:
+    """Draws batches from corpora and types.
+
+    Args:
+        corpora: Where texts come from.
+        types: Types by name.
+        pieces: Cuts texts.
+        sizes: (texts, types, pieces of a window) in a batch.
+        seed: Makes the draws.
+    """
+
+    def __init__(
+        self,
+        corpora: Sequence[Corpus],
+        types: Mapping[str, TrainingType],
+        pieces: WordPieces,
+        *,
+        sizes: tuple[int, int, int],
+        seed: int,
+    ) -> None:
+        self._corpora, self._types, self._pieces = corpora, types, pieces
+        self._texts, self._type_count, self._length = sizes
+        self._seed = seed
+        weights = np.asarray([corpus.weight for corpus in corpora])
+        self._shares = weights / weights.sum()
+
+    def make(self, step: int) -> TrainingBatch:
+        """Draw the batch of a step.
+
+        Args:
+            step: Number of the step.
+        """
+        rng = np.random.default_rng([self._seed, step])
+        drawn = []
+        for index in rng.choice(len(self._corpora), self._texts, p=self._shares):
+            corpus = self._corpora[index]
+            text = corpus.texts[int(rng.integers(len(corpus.texts)))]
+            words = self._pieces.split(corrupt(text.text, rng))
+            drawn.append((corpus, text, words, self._window(words, rng)))
+        names = self._choose_types([(corpus, text) for corpus, text, _, _ in drawn], rng)
+        drawn.sort(key=lambda item: item[3].pieces)
+        middle = len(drawn) // 2
+        parts = [self._label(half, names) for half in (drawn[:middle], drawn[middle:]) if half]
+        return TrainingBatch(names, self._describe(names, rng), tuple(parts))
+
+    def _window(self, words: Words, rng: np.random.Generator) -> Window:
+        """Choose a stretch of at most `length` pieces."""
+        total = int(words.first_piece[-1])
+        if total <= self._length:
+            return Window(0, 0, len(words), total)
+        offset = int(rng.integers(0, total - self._length + 1))
+        first = int(np.searchsorted(words.first_piece, offset, "left"))
+        limit = int(words.first_piece[first]) + self._length
+        last = int(np.searchsorted(words.first_piece, limit, "right")) - 1
+        return Window(0, first, last, int(words.first_piece[last] - words.first_piece[first]))
+
+    def _choose_types(
+        self, drawn: Sequence[tuple[Corpus, TrainingText]], rng: np.random.Generator
+    ) -> tuple[str, ...]:
+        """Choose the types of a batch: many that occur, some of their companions, some at random."""
+        present = {kind for _, text in drawn for _, _, kind in text.spans if kind}
+        companions = {kind for corpus, _ in drawn if len(corpus.labels) < 80 for kind in corpus.labels}
+        chosen: list[str] = []
+        for pool, share in ((present, _POSITIVE_SHARE), (companions, 0.9), (set(self._types), 1.0)):
+            left = sorted((pool & self._types.keys()) - set(chosen))
+            wanted = max(int(self._type_count * share) - len(chosen), 0)
+            chosen += rng.permutation(left)[:wanted].tolist()
+        return tuple(chosen)
+
+    def _describe(self, names: Sequence[str], rng: np.random.Generator) -> Batch:
+        words = [self._pieces.split(self._wording(self._types[name], rng)) for name in names]
+        windows = []
+        for index, text in enumerate(words):
+            last = int(np.searchsorted(text.first_piece, self._length, "right")) - 1
+            windows.append(Window(index, 0, last, int(text.first_piece[last])))
+        return lay_out(windows, words, self._pieces)
+
+    def _wording(self, kind: TrainingType, rng: np.random.Generator) -> str:
+        """Word a type afresh: full, plain, or one of its further wordings, with some of its examples."""
+        count = min(len(kind.examples), int(rng.integers(0, 7)))
+        examples = tuple(rng.permutation(kind.examples)[:count].tolist()) if count else ()
+        form = rng.random()
+        if form < 0.35:
+            return render(kind.description, examples=examples, contrast=kind.contrast)
+        if form < 0.6 or not kind.views:
+            return render(kind.description, examples=examples if form < 0.45 else ())
+        view = kind.views[int(rng.integers(len(kind.views)))]
+        return render(view, examples=examples if form < 0.7 else ())
+
+    def _label(
+        self, drawn: Sequence[tuple[Corpus, TrainingText, Words, Window]], names: tuple[str, ...]
+    ) -> Labelled:
+        windows = [
+            Window(index, window.first_word, window.last_word, window.pieces)
+            for index, (_, _, _, window) in enumerate(drawn)
+        ]
+        batch = lay_out(windows, [words for _, _, words, _ in drawn], self._pieces)
+        shape = (len(drawn), batch.pool.shape[1], len(names))
+        inside, begin, weight = (np.zeros(shape, dtype=np.float32) for _ in range(3))
+        for row, (corpus, text, words, window) in enumerate(drawn):
+            size = window.last_word - window.first_word
+            known = [name in corpus.labels or corpus.negative for name in names]
+            weight[row, :size] = np.asarray(known, dtype=np.float32)
+            for start, end, kind in text.spans:
+                first = int(np.searchsorted(words.ends, start, "right")) - window.first_word
+                last = int(np.searchsorted(words.starts, end, "left")) - window.first_word
+                if last <= 0 or first >= size:
+                    continue
+                where = slice(max(first, 0), min(last, size))
+                weight[row, where] *= self._comparable(kind, names)
+                if kind in names:
+                    column = names.index(kind)
+                    inside[row, where, column] = 1
+                    weight[row, where, column] = 1
+                    if first >= 0:
+                        begin[row, first, column] = 1
+        return Labelled(batch, inside, begin, weight)
+
+    def _comparable(self, kind: str, names: tuple[str, ...]) -> FloatArray:
+        """Return [T] 1 where a mention of ``kind`` is a counterexample to a type, 0 where it may be one."""
+        if not kind or kind not in self._types:
+            return np.zeros(len(names), dtype=np.float32)
+        own = self._types[kind].overlaps
+        values = [not (name in own or kind in self._types[name].overlaps) for name in names]
+        return np.asarray(values, dtype=np.float32)

@@ -1,0 +1,137 @@
+"""From word scores to mentions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from deid.encoder.windows import FloatArray
+from deid.encoder.words import Words
+
+_BEGIN = 0.5
+_TOGETHER = 0.5
+_STRONGEST = 3  # types that together may say "PHI, role unclear"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Mention:
+    """A stretch of text that the encoder takes for a type.
+
+    Args:
+        start: First code point.
+        end: One past the last code point.
+        type_index: Index into the types asked for.
+        score: Mean probability of the type over the words, rounded to 3 decimals.
+    """
+
+    start: int
+    end: int
+    type_index: int
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """A text with what the network said of its words; [W, T] arrays, [W] where reduced."""
+
+    text: str
+    words: Words
+    inside: FloatArray
+    begin: FloatArray
+    covered: npt.NDArray[np.bool_]
+    best: npt.NDArray[np.intp]
+
+    def joined(self, position: int) -> bool:
+        """Say whether a word goes on with the mention of the word before it."""
+        kind = self.best[position]
+        glue = self.text[self.words.ends[position - 1] : self.words.starts[position]]
+        if self.covered[position]:
+            return bool(self.begin[position, kind] < _BEGIN and glue.count("\n") < 2)
+        return not glue and self._is_link(position)
+
+    def _is_link(self, position: int) -> bool:
+        """A sign between two glued words of one type, such as a hyphen or a slash, belongs to them."""
+        after = position + 1
+        return bool(
+            after < len(self.words)
+            and not self.text[self.words.starts[position]].isalnum()
+            and self.words.starts[after] == self.words.ends[position]
+            and self.covered[after]
+            and self.best[after] == self.best[position - 1]
+            and self.begin[after, self.best[after]] < _BEGIN
+        )
+
+    def mention(self, first: int, last: int) -> Mention | None:
+        """Trim signs from the ends and choose the type; None if nothing but signs is left."""
+        while first < last and not self.text[self.words.starts[first]].isalnum():
+            first += 1
+        while last > first and not self.text[self.words.starts[last - 1]].isalnum():
+            last -= 1
+        if first == last:
+            return None
+        means = self.inside[first:last].mean(0)
+        kind = int(means.argmax())
+        start, end = int(self.words.starts[first]), int(self.words.ends[last - 1])
+        return Mention(start, end, kind, round(float(means[kind]), 3))
+
+
+def decode(
+    text: str, words: Words, probabilities: tuple[FloatArray, FloatArray], thresholds: FloatArray
+) -> tuple[Mention, ...]:
+    """Join words into mentions.
+
+    A word belongs to a mention if a type reaches its threshold there, or if the strongest types together do
+    where each alone stays below it (a name that is as likely a relative's as a patient's is still a name).
+
+    Args:
+        text: The text, for the signs between words.
+        words: Its W words.
+        probabilities: inside and begin, each [W, T] in 0..1.
+        thresholds: [T] least probability for each type.
+    """
+    inside, begin = probabilities
+    if not len(words) or not inside.shape[1]:
+        return ()
+    covered = _covered(inside, thresholds)
+    reading = _Reading(text, words, inside, begin, covered, (inside / thresholds).argmax(1))
+    mentions: list[Mention] = []
+    position = 0
+    while position < len(words):
+        end = position + 1
+        if covered[position]:
+            while end < len(words) and reading.joined(end):
+                end += 1
+            mention = reading.mention(position, end)
+            mentions += [mention] if mention else []
+        position = end
+    return tuple(mentions)
+
+
+def _covered(inside: FloatArray, thresholds: FloatArray) -> npt.NDArray[np.bool_]:
+    """Say for each word whether it belongs to some mention: [W] booleans."""
+    alone = (inside >= thresholds).any(1)
+    strongest = np.sort(inside, axis=1)[:, -_STRONGEST:]
+    return np.asarray(alone | (1 - np.prod(1 - strongest, axis=1) >= _TOGETHER))
+
+
+def merge_windows(
+    parts: Sequence[tuple[slice, FloatArray, FloatArray]], shape: tuple[int, int]
+) -> FloatArray:
+    """Average the logits of overlapping windows.
+
+    Args:
+        parts: For each window the words it covers, their weights [w], and logits [w, T].
+        shape: (W, T) of the text.
+
+    Returns:
+        [W, T] probabilities.
+    """
+    total = np.zeros(shape, dtype=np.float32)
+    weight = np.zeros((shape[0], 1), dtype=np.float32)
+    for where, weights, logits in parts:
+        total[where] += logits * weights[:, None]
+        weight[where] += weights[:, None]
+    return np.asarray(1 / (1 + np.exp(-total / weight)), dtype=np.float32)

@@ -1,0 +1,115 @@
+"""The network in torch: a BERT-like trunk that reads notes and descriptions, and the heads where they meet.
+
+The trunk reads a window of the note once. Descriptions go through the same trunk, once for each policy,
+and become two unit vectors a type: one that points at words inside a mention, one at the word that begins it.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from deid.encoder.config import EncoderConfig
+
+LAYER_NORM_EPS = 1e-12  # as in BERT
+
+
+class Layer(nn.Module):
+    """One post-norm transformer layer (Devlin et al. 2019)."""
+
+    def __init__(self, config: EncoderConfig) -> None:
+        super().__init__()
+        self.heads = config.heads
+        self.query_key_value = nn.Linear(config.hidden, 3 * config.hidden)
+        self.attended = nn.Linear(config.hidden, config.hidden)
+        self.attention_norm = nn.LayerNorm(config.hidden, eps=LAYER_NORM_EPS)
+        self.widen = nn.Linear(config.hidden, config.intermediate)
+        self.narrow = nn.Linear(config.intermediate, config.hidden)
+        self.output_norm = nn.LayerNorm(config.hidden, eps=LAYER_NORM_EPS)
+
+    def forward(self, hidden: Tensor, bias: Tensor) -> Tensor:
+        """Attend and transform.
+
+        Args:
+            hidden: [B, L, H].
+            bias: [B, 1, 1, L], 0 for pieces and a large negative number for padding.
+
+        Returns:
+            [B, L, H].
+        """
+        batch, length, width = hidden.shape
+        parts = self.query_key_value(hidden).view(batch, length, 3, self.heads, width // self.heads)
+        query, key, value = parts.permute(2, 0, 3, 1, 4)
+        # Written out: on CPU the fused kernel's backward pass is the slower one by far.
+        scores = query @ key.transpose(-1, -2) * (width // self.heads) ** -0.5 + bias
+        mixed = (scores.softmax(-1) @ value).transpose(1, 2).reshape(batch, length, width)
+        hidden = self.attention_norm(hidden + self.attended(mixed))
+        return self.output_norm(hidden + self.narrow(F.gelu(self.widen(hidden))))  # type: ignore[no-any-return]
+
+
+class Network(nn.Module):
+    """Scores every word of a note against every described type."""
+
+    def __init__(self, config: EncoderConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.word_embedding = nn.Embedding(config.vocabulary, config.hidden)
+        self.position_embedding = nn.Embedding(config.positions, config.hidden)
+        self.shape_embedding = nn.Embedding(config.shapes, config.hidden)
+        self.embedding_norm = nn.LayerNorm(config.hidden, eps=LAYER_NORM_EPS)
+        self.layers = nn.ModuleList(Layer(config) for _ in range(config.layers))
+        self.word_head = nn.Linear(config.hidden, 2 * config.projection)
+        self.type_head = nn.Linear(config.hidden, 2 * config.projection)
+        self.scale = nn.Parameter(torch.tensor([12.0, 12.0]))
+        self.bias = nn.Parameter(torch.tensor([-5.0, -6.0]))
+        nn.init.zeros_(self.shape_embedding.weight)
+
+    def trunk(self, ids: Tensor, shapes: Tensor, mask: Tensor) -> Tensor:
+        """Read a batch of sequences.
+
+        Args:
+            ids: [B, L] vocabulary ids.
+            shapes: [B, L] shape classes.
+            mask: [B, L] 1 for a piece, 0 for padding.
+
+        Returns:
+            [B, L, H] hidden states.
+        """
+        positions = torch.arange(ids.shape[1], device=ids.device)
+        hidden = self.word_embedding(ids) + self.position_embedding(positions) + self.shape_embedding(shapes)
+        hidden = self.embedding_norm(hidden)
+        bias = ((1 - mask) * -1e4)[:, None, None, :].to(hidden.dtype)
+        for layer in self.layers:
+            hidden = layer(hidden, bias)
+        return hidden  # type: ignore[no-any-return]
+
+    def describe(self, ids: Tensor, shapes: Tensor, mask: Tensor) -> Tensor:
+        """Turn descriptions into type vectors.
+
+        Args:
+            ids: [D, L] vocabulary ids.
+            shapes: [D, L] shape classes.
+            mask: [D, L] 1 for a piece, 0 for padding.
+
+        Returns:
+            [D, 2, P] unit vectors: inside, begin.
+        """
+        hidden = self.trunk(ids, shapes, mask)
+        mean = (hidden * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
+        return F.normalize(self.type_head(mean).unflatten(-1, (2, self.config.projection)).float(), dim=-1)
+
+    def score(self, hidden: Tensor, pool: Tensor, types: Tensor) -> Tensor:
+        """Score words against types.
+
+        Args:
+            hidden: [B, L, H] from `trunk`.
+            pool: [B, W, L] averages a word's pieces.
+            types: [T, 2, P] unit vectors.
+
+        Returns:
+            [2, B, W, T] logits: inside, begin.
+        """
+        words = self.word_head(pool.to(hidden.dtype) @ hidden).unflatten(-1, (2, self.config.projection))
+        cosine = torch.einsum("bwxp,txp->xbwt", F.normalize(words.float(), dim=-1), types)
+        return cosine * self.scale[:, None, None, None] + self.bias[:, None, None, None]

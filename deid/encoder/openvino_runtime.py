@@ -1,0 +1,164 @@
+"""The network on OpenVINO: the same weights, several times the speed of torch on a CPU."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import openvino as ov
+from openvino import opset13 as ops
+
+from deid.encoder.config import EncoderConfig
+from deid.encoder.windows import Batch, FloatArray
+
+_EPS = 1e-12
+
+
+class OpenVinoRuntime:
+    """Runs the trunk and the heads as two compiled graphs.
+
+    One thread a request: results do not depend on how many there are, and batches run side by side.
+
+    Args:
+        config: Sizes.
+        weights: Parameters by their torch names, float32.
+        streams: Batches computed at the same time.
+        precision: ``bf16`` or ``f32``; None takes bf16 where the processor has it.
+    """
+
+    name = "openvino"
+
+    def __init__(
+        self,
+        config: EncoderConfig,
+        weights: Mapping[str, FloatArray],
+        *,
+        streams: int = 1,
+        precision: str | None = None,
+    ) -> None:
+        core = ov.Core()
+        native = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        self.precision = precision or ("bf16" if native else "f32")
+        options: dict[str, Any] = {
+            "INFERENCE_PRECISION_HINT": self.precision,
+            "NUM_STREAMS": str(streams),
+            "INFERENCE_NUM_THREADS": streams,
+        }
+        graph = _Graph(config, weights)
+        self._score = core.compile_model(graph.scoring(), "CPU", options)
+        self._queue = ov.AsyncInferQueue(self._score, streams)
+        self._core, self._graph = core, graph
+
+    def describe(self, batch: Batch) -> FloatArray:
+        """Return [D, 2, P] unit type vectors for D descriptions."""
+        # Once a policy: full precision, and nothing kept afterwards.
+        compiled = self._core.compile_model(
+            self._graph.describing(), "CPU", {"INFERENCE_PRECISION_HINT": "f32"}
+        )
+        result = compiled({"ids": batch.ids, "shapes": batch.shapes, "mask": batch.mask})
+        return np.asarray(result[0], dtype=np.float32)
+
+    def score(self, batches: list[Batch], types: FloatArray) -> list[FloatArray]:
+        """Return [2, B, W, T] logits (inside, begin) for each batch, in order."""
+        results: list[FloatArray | None] = [None] * len(batches)
+
+        def keep(request: Any, index: int) -> None:
+            results[index] = np.array(request.get_output_tensor(0).data, dtype=np.float32)
+
+        self._queue.set_callback(keep)
+        for index, batch in enumerate(batches):
+            inputs = {"ids": batch.ids, "shapes": batch.shapes, "mask": batch.mask, "pool": batch.pool}
+            self._queue.start_async({**inputs, "types": types}, index)
+        self._queue.wait_all()
+        return [result for result in results if result is not None]
+
+
+class _Graph:
+    """Writes the network down in OpenVINO's operations; mirrors `deid.encoder.network` line by line."""
+
+    def __init__(self, config: EncoderConfig, weights: Mapping[str, FloatArray]) -> None:
+        self._config, self._weights = config, weights
+
+    def _constant(self, name: str) -> ov.Node:
+        return ops.constant(self._weights[name], ov.Type.f32)
+
+    def _linear(self, node: ov.Node, name: str) -> ov.Node:
+        product = ops.matmul(node, self._constant(f"{name}.weight"), False, True)
+        return ops.add(product, self._constant(f"{name}.bias"))
+
+    def _norm(self, node: ov.Node, name: str) -> ov.Node:
+        scaled = ops.mvn(node, np.array([-1], dtype=np.int64), True, _EPS, "inside_sqrt")
+        return ops.add(ops.multiply(scaled, self._constant(f"{name}.weight")), self._constant(f"{name}.bias"))
+
+    def _embed(self, ids: ov.Node, name: str) -> ov.Node:
+        return ops.gather(self._constant(f"{name}.weight"), ids, ops.constant(0, ov.Type.i32))
+
+    def _trunk(self, ids: ov.Node, shapes: ov.Node, mask: ov.Node) -> ov.Node:
+        length = ops.gather(
+            ops.shape_of(ids, "i32"), ops.constant(1, ov.Type.i32), ops.constant(0, ov.Type.i32)
+        )
+        positions = ops.range(ops.constant(0, ov.Type.i32), length, ops.constant(1, ov.Type.i32), "i32")
+        hidden = ops.add(self._embed(ids, "word_embedding"), self._embed(positions, "position_embedding"))
+        hidden = self._norm(ops.add(hidden, self._embed(shapes, "shape_embedding")), "embedding_norm")
+        absent = ops.multiply(ops.subtract(mask, ops.constant(np.float32(1))), ops.constant(np.float32(1e4)))
+        bias = ops.unsqueeze(absent, np.array([1, 2], dtype=np.int64))
+        for index in range(self._config.layers):
+            hidden = self._layer(hidden, bias, f"layers.{index}")
+        return hidden
+
+    def _layer(self, hidden: ov.Node, bias: ov.Node, name: str) -> ov.Node:
+        size = self._config.hidden // self._config.heads
+        joint = self._linear(hidden, f"{name}.query_key_value")
+        split = ops.reshape(joint, np.array([0, 0, 3 * self._config.heads, size], dtype=np.int64), True)
+        swapped = ops.transpose(split, np.array([0, 2, 1, 3], dtype=np.int64))
+        query, key, value = ops.split(swapped, ops.constant(1, ov.Type.i32), 3).outputs()
+        mixed = ops.scaled_dot_product_attention(query, key, value, bias)
+        back = ops.transpose(mixed, np.array([0, 2, 1, 3], dtype=np.int64))
+        flat = ops.reshape(back, np.array([0, 0, self._config.hidden], dtype=np.int64), True)
+        attended = self._linear(flat, f"{name}.attended")
+        hidden = self._norm(ops.add(hidden, attended), f"{name}.attention_norm")
+        wide = ops.gelu(self._linear(hidden, f"{name}.widen"), "erf")
+        return self._norm(ops.add(hidden, self._linear(wide, f"{name}.narrow")), f"{name}.output_norm")
+
+    def _project(self, node: ov.Node, name: str) -> ov.Node:
+        """Map [..., H] to unit vectors [..., 2, P]."""
+        joint = self._linear(node, name)
+        rank = len(joint.get_output_partial_shape(0))
+        pattern = [0] * (rank - 1) + [2, self._config.projection]
+        split = ops.reshape(joint, np.array(pattern, dtype=np.int64), True)
+        return ops.normalize_l2(split, np.array([-1], dtype=np.int64), _EPS, "max")
+
+    def _inputs(self) -> dict[str, Any]:
+        integers = {name: ops.parameter([-1, -1], ov.Type.i32, name) for name in ("ids", "shapes")}
+        return {**integers, "mask": ops.parameter([-1, -1], ov.Type.f32, "mask")}
+
+    def scoring(self) -> ov.Model:
+        """Build ids, shapes, mask, pool, types -> [2, B, W, T] logits."""
+        inputs = self._inputs()
+        inputs["pool"] = ops.parameter([-1, -1, -1], ov.Type.f32, "pool")
+        inputs["types"] = ops.parameter([-1, 2, self._config.projection], ov.Type.f32, "types")
+        hidden = self._trunk(inputs["ids"], inputs["shapes"], inputs["mask"])
+        words = self._project(ops.matmul(inputs["pool"], hidden, False, False), "word_head")
+        by_head = ops.transpose(words, np.array([2, 0, 1, 3], dtype=np.int64))  # [2, B, W, P]
+        types = ops.unsqueeze(ops.transpose(inputs["types"], np.array([1, 2, 0], dtype=np.int64)), 1)
+        cosine = ops.matmul(by_head, types, False, False)
+        axes = np.array([1, 2, 3], dtype=np.int64)
+        scale, bias = (ops.unsqueeze(self._constant(name), axes) for name in ("scale", "bias"))
+        return _model(ops.add(ops.multiply(cosine, scale), bias), inputs)
+
+    def describing(self) -> ov.Model:
+        """Build ids, shapes, mask -> [D, 2, P] unit vectors."""
+        inputs = self._inputs()
+        hidden = self._trunk(inputs["ids"], inputs["shapes"], inputs["mask"])
+        mask = ops.unsqueeze(inputs["mask"], 2)
+        axis = ops.constant(1, ov.Type.i32)
+        total = ops.reduce_sum(ops.multiply(hidden, mask), axis)
+        mean = ops.divide(total, ops.reduce_sum(mask, axis))
+        return _model(self._project(mean, "type_head"), inputs)
+
+
+def _model(result: ov.Node, inputs: Mapping[str, Any]) -> ov.Model:
+    for name, node in inputs.items():
+        node.output(0).set_names({name})
+    return ov.Model([ops.result(result)], list(inputs.values()), "deid")

@@ -1,0 +1,64 @@
+"""The network in torch: the reference for other runtimes, and CUDA where there is one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+
+from deid.encoder.config import EncoderConfig
+from deid.encoder.network import Network
+from deid.encoder.windows import Batch, FloatArray
+
+
+class TorchRuntime:
+    """Runs the network as it was trained.
+
+    Args:
+        config: Sizes.
+        weights: Parameters by their torch names, float32.
+        streams: Accepted for symmetry; torch uses its own threads.
+        precision: ``f32`` (default) or ``bf16``.
+    """
+
+    name = "torch"
+
+    def __init__(
+        self,
+        config: EncoderConfig,
+        weights: Mapping[str, FloatArray],
+        *,
+        streams: int = 1,
+        precision: str | None = None,
+    ) -> None:
+        del streams
+        self.precision = precision or "f32"
+        self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self._network = Network(config).eval().to(self._device)
+        self._network.load_state_dict({name: torch.from_numpy(value) for name, value in weights.items()})
+        if self.precision == "bf16":
+            self._network.to(torch.bfloat16)
+
+    def _tensor(self, array: np.ndarray) -> torch.Tensor:
+        tensor = torch.from_numpy(array).to(self._device)
+        return tensor.long() if tensor.dtype == torch.int32 else tensor
+
+    @torch.inference_mode()
+    def describe(self, batch: Batch) -> FloatArray:
+        """Return [D, 2, P] unit type vectors for D descriptions."""
+        arguments = (self._tensor(array) for array in (batch.ids, batch.shapes, batch.mask))
+        return self._network.describe(*arguments).float().cpu().numpy()
+
+    @torch.inference_mode()
+    def score(self, batches: list[Batch], types: FloatArray) -> list[FloatArray]:
+        """Return [2, B, W, T] logits (inside, begin) for each batch, in order."""
+        vectors = self._tensor(types)
+        results = []
+        for batch in batches:
+            arguments = (self._tensor(array) for array in (batch.ids, batch.shapes, batch.mask))
+            hidden = self._network.trunk(*arguments)
+            results.append(
+                self._network.score(hidden, self._tensor(batch.pool), vectors).float().cpu().numpy()
+            )
+        return results

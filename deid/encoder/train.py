@@ -1,0 +1,253 @@
+"""Training: one config file in, one model folder out; stoppable anywhere and resumed exactly."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+from torch import Tensor
+from torch.nn import functional as F
+
+from deid.encoder.base_weights import load_base
+from deid.encoder.batches import BatchMaker, Labelled, TrainingBatch
+from deid.encoder.checkpoint import load_checkpoint, save_checkpoint
+from deid.encoder.config import EncoderConfig
+from deid.encoder.corpus import CorpusSpec, read_corpus, read_types
+from deid.encoder.network import Network
+from deid.encoder.weights import Calibration, ModelFolder
+from deid.encoder.windows import Batch
+from deid.encoder.words import SHAPE_COUNT, WordPieces
+from deid.errors import UsageError
+
+_POSITIVE_WEIGHT = 2.0
+
+
+class BaseSpec(BaseModel):
+    """The checkpoint to start from.
+
+    Args:
+        weights: safetensors file with the keys of ``BertModel``.
+        vocabulary: Its vocab.txt.
+        source_layers: Which of its layers to take; all when empty.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    weights: str
+    vocabulary: str
+    source_layers: tuple[int, ...] = ()
+
+
+class TrainingSpec(BaseModel):
+    """A training run; relative paths start from the config file's folder.
+
+    Args:
+        output: Model folder to write.
+        work: Folder for checkpoints and the learning curve.
+        base: The checkpoint to start from.
+        network: Sizes that differ from the defaults.
+        types: ``policy:NAME`` or globs of catalogue files.
+        corpora: Where texts come from.
+        seed: Makes every draw.
+        steps: Optimizer steps.
+        texts: Texts in a batch.
+        types_per_batch: Types in a batch.
+        pieces: Longest window in pieces.
+        learning_rate: Peak rate of the trunk.
+        head_factor: Rate of the heads and the shape embedding, against the trunk's.
+        warmup: Steps of linear warm-up; then linear decay to 3 %.
+        checkpoint_minutes: Time between checkpoints.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    output: str
+    work: str
+    base: BaseSpec
+    network: dict[str, int] = {}
+    types: tuple[str, ...]
+    corpora: tuple[CorpusSpec, ...]
+    seed: int
+    steps: int
+    texts: int = 32
+    types_per_batch: int = 32
+    pieces: int = 192
+    learning_rate: float = 2e-4
+    head_factor: float = 3.0
+    warmup: int = 50
+    checkpoint_minutes: float = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a training run is.
+
+    Args:
+        step: Steps done.
+        steps: Steps asked for.
+        loss: Mean loss since the last report.
+        seconds: Time since the last report.
+    """
+
+    step: int
+    steps: int
+    loss: float
+    seconds: float
+
+
+def read_spec(path: Path) -> TrainingSpec:
+    """Read a training config.
+
+    Raises:
+        UsageError: if it is missing or a key is wrong; names the key path.
+    """
+    if not path.is_file():
+        raise UsageError(f"training config {path} is not there")
+    try:
+        return TrainingSpec.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise UsageError(f"{path}: {place}: {first['msg']}") from None
+
+
+class Trainer:
+    """Carries out a `TrainingSpec`.
+
+    Args:
+        spec: The run.
+        folder: What its relative paths start from.
+        device: ``cpu``, ``cuda`` or ``auto``.
+    """
+
+    def __init__(self, spec: TrainingSpec, folder: Path, *, device: str = "auto") -> None:
+        self._spec, self._folder = spec, folder
+        chosen = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+        self._device = torch.device(chosen)
+        torch.manual_seed(spec.seed)
+        self._config = EncoderConfig(**{"shapes": SHAPE_COUNT, **spec.network})
+        self._network = Network(self._config)
+        layers = spec.base.source_layers or None
+        load_base(self._network, folder / spec.base.weights, source_layers=layers)
+        self._network.to(self._device)
+        for frozen in (self._network.word_embedding, self._network.position_embedding):
+            frozen.weight.requires_grad_(False)
+        self._optimizer = self._make_optimizer()
+        types = read_types(spec.types, folder)
+        read = (read_corpus(corpus, folder) for corpus in spec.corpora)
+        self.corpora = tuple(corpus for corpus in read if corpus is not None)
+        sizes = (spec.texts, spec.types_per_batch, spec.pieces)
+        pieces = WordPieces(folder / spec.base.vocabulary)
+        self._batches = BatchMaker(self.corpora, types, pieces, sizes=sizes, seed=spec.seed)
+        self._work = folder / spec.work
+        self._work.mkdir(parents=True, exist_ok=True)
+
+    def _make_optimizer(self) -> torch.optim.AdamW:
+        spec = self._spec
+        heads = ("word_head", "type_head", "shape_embedding", "scale", "bias")
+        new: list[torch.nn.Parameter] = []
+        old: list[torch.nn.Parameter] = []
+        for name, parameter in self._network.named_parameters():
+            if parameter.requires_grad:
+                (new if name.startswith(heads) else old).append(parameter)
+        groups = [
+            {"params": old, "lr": spec.learning_rate, "peak": spec.learning_rate},
+            {
+                "params": new,
+                "lr": spec.learning_rate * spec.head_factor,
+                "peak": spec.learning_rate * spec.head_factor,
+            },
+        ]
+        return torch.optim.AdamW(groups, weight_decay=0.01)
+
+    def train(self, report: Callable[[Progress], None], *, every: int = 20) -> ModelFolder:
+        """Train from the last checkpoint, or from the start, to the end.
+
+        Args:
+            report: Called every `every` steps.
+            every: Steps between reports.
+
+        Returns:
+            The model folder written; all its thresholds are one half until `calibrate` sets them.
+        """
+        checkpoint = self._work / "checkpoint.safetensors"
+        done = load_checkpoint(checkpoint, self._network, self._optimizer) if checkpoint.is_file() else 0
+        losses: list[float] = []
+        saved = reported = time.monotonic()
+        self._network.train()
+        for step in range(done, self._spec.steps):
+            losses.append(self._step(step))
+            now = time.monotonic()
+            if (step + 1) % every == 0:
+                progress = Progress(step + 1, self._spec.steps, float(np.mean(losses)), now - reported)
+                self._log(progress)
+                report(progress)
+                losses, reported = [], now
+            if now - saved > self._spec.checkpoint_minutes * 60:
+                save_checkpoint(checkpoint, self._network, self._optimizer, step=step + 1)
+                saved = now
+        save_checkpoint(checkpoint, self._network, self._optimizer, step=self._spec.steps)
+        return self.export()
+
+    def export(self) -> ModelFolder:
+        """Write the network's present state as a model folder."""
+        state = self._network.state_dict()
+        return ModelFolder.write(
+            self._folder / self._spec.output,
+            config=self._config,
+            weights={name: value.detach().float().cpu().numpy() for name, value in state.items()},
+            vocabulary=self._folder / self._spec.base.vocabulary,
+            calibration=Calibration(0.0, 0.5, {}, {}, ""),
+        )
+
+    def _step(self, step: int) -> float:
+        spec = self._spec
+        warm = (step + 1) / spec.warmup
+        rest = 1 - 0.97 * (step - spec.warmup) / max(spec.steps - spec.warmup, 1)
+        for group in self._optimizer.param_groups:
+            group["lr"] = group["peak"] * min(warm, rest, 1.0)
+        loss = self._loss(self._batches.make(step))
+        self._optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(self._network.parameters(), 1.0)
+        self._optimizer.step()
+        return float(loss.detach())
+
+    def _loss(self, batch: TrainingBatch) -> Tensor:
+        with torch.autocast(self._device.type, torch.bfloat16):
+            types = self._network.describe(*self._arrays(batch.descriptions))
+            scored = [self._score(part, types) for part in batch.parts]
+        total, positives = torch.zeros((), device=self._device), 1.0
+        for logits, part in zip(scored, batch.parts, strict=True):
+            for head, labels in enumerate((part.inside, part.begin)):
+                target = self._tensor(labels)
+                weight = self._tensor(part.weight) * (1 + (_POSITIVE_WEIGHT - 1) * target)
+                entropy = F.binary_cross_entropy_with_logits(logits[head].float(), target, reduction="none")
+                total = total + (entropy * weight).sum()
+                positives += float(labels.sum())
+        return total / positives
+
+    def _score(self, part: Labelled, types: Tensor) -> Tensor:
+        hidden = self._network.trunk(*self._arrays(part.batch))
+        return self._network.score(hidden, self._tensor(part.batch.pool), types)
+
+    def _arrays(self, batch: Batch) -> Iterable[Tensor]:
+        return (self._tensor(array) for array in (batch.ids, batch.shapes, batch.mask))
+
+    def _tensor(self, array: np.ndarray[Any, Any]) -> Tensor:
+        tensor = torch.from_numpy(array).to(self._device)
+        return tensor.long() if tensor.dtype == torch.int32 else tensor
+
+    def _log(self, progress: Progress) -> None:
+        curve = self._work / "curve.csv"
+        if not curve.is_file():
+            curve.write_text("step,loss,seconds\n", encoding="utf-8")
+        with curve.open("a", encoding="utf-8") as stream:
+            stream.write(f"{progress.step},{progress.loss:.5f},{progress.seconds:.1f}\n")
