@@ -1,0 +1,129 @@
+"""Detection with Presidio's AnalyzerEngine: rules and encoder over batches of texts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from presidio_analyzer import AnalyzerEngine, EntityRecognizer, RecognizerRegistry, RecognizerResult
+from presidio_analyzer.context_aware_enhancers import ContextAwareEnhancer
+from presidio_analyzer.nlp_engine import NlpArtifacts
+
+from deid.detect.description_recognizer import DescriptionRecognizer, EncoderComponent, PolicyEncoder
+from deid.detect.nlp import BlankNlpEngine, Component
+from deid.detect.rule_recognizer import RuleRecognizer
+from deid.encoder.model import DescriptionEncoder
+from deid.note import Finding
+from deid.policy import Policy
+
+_LANGUAGE = "en"
+_RESULTS = "deid_results"
+
+
+class _KeepAll(ContextAwareEnhancer):
+    """Leaves scores alone, and keeps on the doc what was found before Presidio drops duplicates.
+
+    Rules carry their context in the pattern and the encoder has read it. Two detectors that found the same
+    mention both belong into the evidence.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(
+            context_similarity_factor=0,
+            min_score_with_context_similarity=0,
+            context_prefix_count=0,
+            context_suffix_count=0,
+        )
+
+    def enhance_using_context(
+        self,
+        text: str,
+        raw_results: list[RecognizerResult],
+        nlp_artifacts: NlpArtifacts,
+        recognizers: list[EntityRecognizer],
+        context: list[str] | None = None,
+    ) -> list[RecognizerResult]:
+        """Return the results as they are."""
+        del text, recognizers, context
+        nlp_artifacts.tokens.user_data[_RESULTS] = raw_results
+        return raw_results
+
+
+class Detector:
+    """Finds PHI in batches of texts under a policy.
+
+    Args:
+        policy: Says which types are looked for, and by what.
+        encoder: The encoder; the shipped one when None. Not loaded if no type of the policy asks for it.
+        recognizers: Further Presidio recognizers; their results count as ``rules``.
+    """
+
+    def __init__(
+        self,
+        policy: Policy,
+        *,
+        encoder: DescriptionEncoder | None = None,
+        recognizers: Sequence[EntityRecognizer] = (),
+    ) -> None:
+        self.policy = policy
+        rules = RuleRecognizer(policy)
+        own: list[EntityRecognizer] = [rules, *recognizers]
+        self._detectors = {recognizer.name: "rules" for recognizer in own}
+        components: list[Component] = []
+        self.encoder: DescriptionEncoder | None = None
+        if any("encoder" in kind.detect for kind in policy.types):
+            ready = PolicyEncoder(policy, encoder)
+            described = DescriptionRecognizer(policy, encoder=ready)
+            own.append(described)
+            components.append(EncoderComponent(ready))
+            self._detectors[described.name] = "encoder"
+            self.encoder = ready.encoder
+        self._nlp = BlankNlpEngine(components)
+        self._analyzer = AnalyzerEngine(
+            registry=RecognizerRegistry(recognizers=own, supported_languages=[_LANGUAGE]),
+            nlp_engine=self._nlp,
+            supported_languages=[_LANGUAGE],
+            context_aware_enhancer=_KeepAll(),
+        )
+        supported = {entity for recognizer in own for entity in recognizer.supported_entities}
+        self._entities = sorted(supported.intersection(policy.type_names))
+
+    def detect(
+        self, texts: Sequence[str], *, ad_hoc: Sequence[Sequence[EntityRecognizer]] | None = None
+    ) -> list[tuple[Finding, ...]]:
+        """Find PHI in texts; the encoder reads all of them in one go.
+
+        Args:
+            texts: Notes of any length.
+            ad_hoc: For each text further recognizers, such as one that knows the patient.
+
+        Raises:
+            Exception: whatever a recognizer raises; nothing is skipped in silence.
+        """
+        extra = ad_hoc or [()] * len(texts)
+        batch = self._nlp.process_batch(texts, _LANGUAGE, batch_size=max(len(texts), 1))
+        found = []
+        for (text, artifacts), recognizers in zip(batch, extra, strict=True):
+            self._analyzer.analyze(
+                text,
+                language=_LANGUAGE,
+                entities=self._entities,
+                nlp_artifacts=artifacts,
+                ad_hoc_recognizers=list(recognizers) or None,
+                score_threshold=0,
+                return_decision_process=True,
+            )
+            results = artifacts.tokens.user_data.pop(_RESULTS)
+            found.append(tuple(sorted(self._finding(result) for result in results)))
+        return found
+
+    def _finding(self, result: RecognizerResult) -> Finding:
+        name = result.recognition_metadata[RecognizerResult.RECOGNIZER_NAME_KEY]
+        explanation = result.analysis_explanation
+        return Finding(
+            result.start,
+            result.end,
+            result.entity_type,
+            round(float(result.score), 3),
+            self._detectors.get(name, "known"),
+            (explanation.pattern_name or "") if explanation else "",
+        )

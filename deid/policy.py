@@ -1,0 +1,360 @@
+"""Policies: what counts as identifying, in plain language, and what is done about it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, Strict, WithJsonSchema
+
+from deid.errors import PolicyError, unknown_name
+from deid.policy_file import KeyPath, YamlFile, read_yaml, shorten, validate
+
+OPERATOR_NAMES = (
+    "encrypt", "generalize", "hash", "keep", "mask", "pseudonym", "redact", "shift_date", "surrogate",
+)  # fmt: skip
+Method = Literal["hhs-safe-harbor", "hhs-expert-determination", "limited-data-set", "custom"]
+Census = Literal["union", "2000", "2010", "2020"]
+Detector = Literal["rules", "encoder", "known", "propagation"]
+DETECTORS: tuple[Detector, ...] = ("rules", "encoder", "known", "propagation")
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class OperatorSpec(_Frozen):
+    """What replaces a mention.
+
+    Args:
+        name: One of `OPERATOR_NAMES`.
+        params: Parameters of the operator; `deid.operate` checks them.
+    """
+
+    name: str
+    params: dict[str, Any] = {}
+
+    @classmethod
+    def parse(cls, value: object) -> OperatorSpec:
+        """Read the form of a policy file: a name, or a name with a mapping of parameters.
+
+        Args:
+            value: ``redact`` or ``{generalize: {to: year}}``.
+
+        Raises:
+            ValueError: for any other form or an unknown name.
+        """
+        if isinstance(value, OperatorSpec):
+            return value
+        name, params = value, None
+        if isinstance(value, Mapping) and len(value) == 1:
+            ((name, params),) = value.items()
+        if not isinstance(name, str) or not isinstance(params, Mapping | None):
+            raise ValueError("write an operator as NAME or as NAME: {PARAMETER: VALUE}")
+        if name not in OPERATOR_NAMES:
+            raise ValueError(unknown_name("operator", shorten(name), OPERATOR_NAMES))
+        return cls(name=name, params=dict(params or {}))
+
+    def as_file(self) -> str | dict[str, dict[str, Any]]:
+        """Return the form of a policy file."""
+        return {self.name: dict(self.params)} if self.params else self.name
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _in_order(names: tuple[Detector, ...]) -> tuple[Detector, ...]:
+    return tuple(name for name in DETECTORS if name in names)
+
+
+_OPERATOR_SCHEMA = {
+    "description": "An operator's name, or a mapping of one name to its parameters.",
+    "oneOf": [
+        {"enum": list(OPERATOR_NAMES)},
+        {
+            "type": "object",
+            "minProperties": 1,
+            "maxProperties": 1,
+            "additionalProperties": False,
+            "properties": {name: {"type": ["object", "null"]} for name in OPERATOR_NAMES},
+        },
+    ],
+}
+FileOperator = Annotated[OperatorSpec, BeforeValidator(OperatorSpec.parse), WithJsonSchema(_OPERATOR_SCHEMA)]
+TypeName = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]{0,63}$")]
+PolicyName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+Wording = Annotated[str, Field(min_length=1, max_length=2000), AfterValidator(_one_line)]
+Example = Annotated[str, Field(min_length=1, max_length=200)]
+Threshold = Annotated[float, Strict(), Field(ge=0, le=1)] | Literal["calibrated"]
+Detectors = Annotated[tuple[Detector, ...], Field(min_length=1), AfterValidator(_in_order)]
+
+
+class PatternSpec(_Frozen):
+    """A regular expression of a policy, used as a rule.
+
+    Args:
+        regex: google-re2 syntax; a group named ``phi`` marks the mention where there is context around it.
+        score: Confidence of a match.
+        ignore_case: Whether letters match in both cases.
+    """
+
+    regex: Annotated[str, Field(min_length=1, max_length=1000)]
+    score: Annotated[float, Strict(), Field(gt=0, le=1)] = 0.8
+    ignore_case: Annotated[bool, Strict()] = False
+
+
+class EntityType(_Frozen):
+    """One kind of identifying information.
+
+    Args:
+        name: Keys everything; upper case.
+        description: One to three sentences: what it is, where it stands in a note, what surrounds it.
+        views: Further wordings of the description.
+        examples: Surface forms as they stand in real notes.
+        contrast: What is easily confused with it and not meant.
+        patterns: Regular expressions that find it.
+        detect: The detectors that look for it.
+        threshold: Score from which the encoder's findings count, or ``calibrated``.
+        operator: What replaces a mention.
+        hipaa: Letters of the items of 45 CFR 164.514(b)(2)(i) that it belongs to, such as ``A``.
+        i2b2: Tag of the i2b2-2014 corpus.
+    """
+
+    name: TypeName
+    description: Wording
+    views: tuple[Wording, ...] = ()
+    examples: tuple[Example, ...] = ()
+    contrast: Wording | None = None
+    patterns: tuple[PatternSpec, ...] = ()
+    detect: Detectors = DETECTORS
+    threshold: Threshold = "calibrated"
+    operator: OperatorSpec
+    hipaa: str | None = None
+    i2b2: str | None = None
+
+
+class Policy(_Frozen):
+    """A resolved policy: parents merged, defaults filled in.
+
+    Args:
+        name: The policy's name.
+        version: Version of its text.
+        method: Legal basis it is written for; not a legal opinion.
+        description: What it is for.
+        source: Paragraph of the regulation or document that it follows.
+        zip3_census: List of restricted three-digit ZIP areas.
+        default_operator: What replaced mentions of types without an operator.
+        types: The types, parents' first.
+    """
+
+    name: PolicyName
+    version: str
+    method: Method
+    description: str = ""
+    source: str = ""
+    zip3_census: Census = "union"
+    default_operator: OperatorSpec
+    types: tuple[EntityType, ...]
+
+    @cached_property
+    def digest(self) -> str:
+        """``sha256:`` and the hexadecimal digest of the canonical JSON of the resolved policy."""
+        values = self.model_dump(mode="json")
+        canonical = json.dumps(values, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        return f"sha256:{hashlib.sha256(canonical.encode()).hexdigest()}"
+
+    @property
+    def type_names(self) -> tuple[str, ...]:
+        """Names of the types, in the policy's order."""
+        return tuple(entity_type.name for entity_type in self.types)
+
+    def type(self, name: str) -> EntityType:
+        """Return a type by name.
+
+        Raises:
+            PolicyError: if the policy has none of that name.
+        """
+        for entity_type in self.types:
+            if entity_type.name == name:
+                return entity_type
+        raise PolicyError(f"policy {self.name}: {unknown_name('entity type', name, self.type_names)}")
+
+
+class TypeEntry(_Frozen):
+    """A type as a policy file writes it; every key may come from the parent."""
+
+    description: Wording | None = None
+    views: tuple[Wording, ...] = ()
+    examples: tuple[Example, ...] = ()
+    contrast: Wording | None = None
+    patterns: tuple[PatternSpec, ...] = ()
+    detect: Detectors = DETECTORS
+    threshold: Threshold = "calibrated"
+    operator: FileOperator | None = None
+    hipaa: Annotated[str, Field(max_length=18)] | None = None
+    i2b2: Annotated[str, Field(max_length=40)] | None = None
+
+
+class PolicyEntry(_Frozen):
+    """A policy file."""
+
+    policy: PolicyName
+    version: Annotated[str, Field(min_length=1, max_length=40)]
+    method: Method = "custom"
+    extends: str | None = None
+    description: str = ""
+    source: str = ""
+    zip3_census: Census = "union"
+    default_operator: FileOperator = OperatorSpec(name="redact")
+    types: dict[TypeName, TypeEntry | None] = {}
+
+
+_INHERITED = ("method", "source", "zip3_census", "default_operator")
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedPolicy:
+    """A policy together with the files it was made from.
+
+    Args:
+        policy: The policy.
+        files: The file that was asked for, then its parents.
+    """
+
+    policy: Policy
+    files: tuple[YamlFile, ...]
+
+    def origin(self, *keys: str | int) -> tuple[YamlFile, KeyPath]:
+        """Return the file nearest to the child that has a key path, and the part of the path found there.
+
+        Args:
+            keys: A key path of the file format, such as ``"types", "AGE", "operator"``.
+        """
+        path = keys
+        while path:
+            for file in self.files:
+                if path in file.marks:
+                    return file, path
+            path = path[:-1]
+        return self.files[0], ()
+
+
+def policy_directory() -> Path:
+    """Return the folder of the shipped policies: inside an installed package, else the repository's."""
+    package = Path(__file__).resolve().parent
+    inside = package / "policies"
+    return inside if inside.is_dir() else package.parent / "policies"
+
+
+def available_policies() -> tuple[str, ...]:
+    """Return the names of the shipped policies, sorted."""
+    return tuple(sorted(path.stem for path in policy_directory().glob("*.yaml")))
+
+
+def load_policy(name_or_path: str | Path) -> Policy:
+    """Load a policy, its parents merged in.
+
+    Args:
+        name_or_path: A shipped name such as ``safe-harbor``, or a path (has a folder or ends in ``.yaml``).
+
+    Raises:
+        PolicyError: with file, line, key path, what is wrong and the closest match.
+    """
+    return resolve_policy(name_or_path).policy
+
+
+def resolve_policy(name_or_path: str | Path) -> ResolvedPolicy:
+    """Load a policy and keep the files it was made from.
+
+    Args:
+        name_or_path: As for `load_policy`.
+
+    Raises:
+        PolicyError: as `load_policy`.
+    """
+    files: list[YamlFile] = []
+    entries: list[PolicyEntry] = []
+    path: Path | None = _locate(name_or_path)
+    while path is not None:
+        if path.resolve() in (file.path.resolve() for file in files):
+            raise files[-1].error(("extends",), "the policies extend one another in a circle")
+        file = read_yaml(path)
+        entry = validate(PolicyEntry, file, valid_keys=_valid_keys)
+        files.append(file)
+        entries.append(entry)
+        path = _parent(entry, file)
+    return ResolvedPolicy(_merge(entries, files), tuple(files))
+
+
+def policy_schema() -> dict[str, Any]:
+    """Return the JSON Schema of policy files."""
+    schema = PolicyEntry.model_json_schema()
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "deid policy"}
+
+
+def _locate(name_or_path: str | Path) -> Path:
+    text = str(name_or_path)
+    if isinstance(name_or_path, Path) or "/" in text or "\\" in text or text.endswith((".yaml", ".yml")):
+        return Path(name_or_path)
+    names = available_policies()
+    if text not in names:
+        raise PolicyError(unknown_name("policy", shorten(text), names, hint="a path ends in .yaml"))
+    return policy_directory() / f"{text}.yaml"
+
+
+def _parent(entry: PolicyEntry, file: YamlFile) -> Path | None:
+    if entry.extends is None:
+        return None
+    try:
+        path = file.path.parent / _locate(entry.extends)
+    except PolicyError as error:
+        raise file.error(("extends",), str(error)) from None
+    if not path.is_file():
+        raise file.error(("extends",), "there is no such file; a path is relative to this file's folder")
+    return path
+
+
+def _valid_keys(keys: KeyPath) -> Iterable[str]:
+    if "patterns" in keys:
+        return PatternSpec.model_fields
+    return TypeEntry.model_fields if keys[:1] == ("types",) else PolicyEntry.model_fields
+
+
+def _merge(entries: list[PolicyEntry], files: list[YamlFile]) -> Policy:
+    types: dict[str, dict[str, Any]] = {}
+    top: dict[str, Any] = {}
+    for entry, file in zip(reversed(entries), reversed(files), strict=True):
+        top |= {key: getattr(entry, key) for key in _INHERITED if key in entry.model_fields_set}
+        for name, change in entry.types.items():
+            if change is not None:
+                values = {key: getattr(change, key) for key in change.model_fields_set}
+                types[name] = types.get(name, {}) | values
+            elif types.pop(name, None) is None:
+                what = f"nothing to remove; {unknown_name('entity type', name, types)}"
+                raise file.error(("types", name), what)
+        for name, values in types.items():
+            if not values.get("description"):
+                near = get_close_matches(name, set(types) - {name}, n=1, cutoff=0.5)
+                hint = f"; or did you mean {near[0]!r}?" if near else ""
+                raise file.error(("types", name), f"a new type needs a description{hint}")
+    own = entries[0]
+    if not types:
+        raise files[0].error(("types",), "a policy needs at least one type; or extend base")
+    default = top.get("default_operator", own.default_operator)
+    return Policy(
+        name=own.policy,
+        version=own.version,
+        description=_one_line(own.description),
+        types=tuple(
+            EntityType(name=name, **{**values, "operator": values.get("operator") or default})
+            for name, values in types.items()
+        ),
+        **{"method": own.method, "default_operator": default, **top},
+    )
