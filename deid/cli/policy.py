@@ -102,7 +102,7 @@ def lint_command(ctx: click.Context, names: tuple[str, ...], *, as_json: bool) -
         for finding in findings:
             click.echo(f"{finding.place}: {finding.severity} {finding.code}: {finding.reason}")
             click.echo(f"    {finding.source}; {finding.fix}")
-        click.echo(f"{errors} errors, {len(findings) - errors} warnings in {len(names)} policies", err=True)
+        click.echo(f"errors: {errors}, warnings: {len(findings) - errors}", err=True)
     ctx.exit(1 if errors else 0)
 
 

@@ -67,8 +67,6 @@ def _copy(network: Network, wanted: dict[str, Tensor | None], file_name: str) ->
         expected = tuple(parameters[name].shape)
         if tensor is None or tuple(tensor.shape) != expected:
             received = "nothing" if tensor is None else str(tuple(tensor.shape))
-            raise IntegrityError(
-                f"{file_name}: {name} needs shape {expected}, the checkpoint gives {received}"
-            )
+            raise IntegrityError(f"{file_name}: {name} needs shape {expected}, got {received}")
         with torch.no_grad():
             parameters[name].copy_(tensor)

@@ -57,8 +57,9 @@ def split_windows(words: Words, text_index: int, *, window: int, overlap: int) -
     number = -(-(total - overlap) // (window - overlap))
     step = (total - overlap) / number
     windows: list[Window] = []
+    last = 0
     for index in range(number):
-        first = int(np.searchsorted(words.first_piece, index * step, "right")) - 1
+        first = min(int(np.searchsorted(words.first_piece, index * step, "right")) - 1, last)
         limit = int(words.first_piece[first]) + window
         last = int(np.searchsorted(words.first_piece, min(limit, (index + 1) * step + overlap), "right")) - 1
         last = count if index == number - 1 else max(last, first + 1)
