@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, Strict, WithJsonSchema
+from typing_extensions import TypeAliasType
 
 from deid.errors import PolicyError, unknown_name
 from deid.policy_file import KeyPath, YamlFile, read_yaml, shorten, validate
@@ -75,7 +76,6 @@ def _in_order(names: tuple[Detector, ...]) -> tuple[Detector, ...]:
 
 
 _OPERATOR_SCHEMA = {
-    "description": "An operator's name, or a mapping of one name to its parameters.",
     "oneOf": [
         {"enum": list(OPERATOR_NAMES)},
         {
@@ -87,27 +87,33 @@ _OPERATOR_SCHEMA = {
         },
     ],
 }
-FileOperator = Annotated[OperatorSpec, BeforeValidator(OperatorSpec.parse), WithJsonSchema(_OPERATOR_SCHEMA)]
+FileOperator = TypeAliasType(
+    "FileOperator",
+    Annotated[OperatorSpec, BeforeValidator(OperatorSpec.parse), WithJsonSchema(_OPERATOR_SCHEMA)],
+)
+
 TypeName = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]{0,63}$")]
 PolicyName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
-Wording = Annotated[str, Field(min_length=1, max_length=2000), AfterValidator(_one_line)]
-Example = Annotated[str, Field(min_length=1, max_length=200)]
+Wording = Annotated[str, Field(max_length=2000, pattern=r"\S"), AfterValidator(_one_line)]
+Example = Annotated[str, Field(max_length=200, pattern=r"\S")]
 Threshold = Annotated[float, Strict(), Field(ge=0, le=1)] | Literal["calibrated"]
+Letters = Annotated[str, Field(max_length=18)]
+Tag = Annotated[str, Field(max_length=40)]
 Detectors = Annotated[tuple[Detector, ...], Field(min_length=1), AfterValidator(_in_order)]
 
 
 class PatternSpec(_Frozen):
-    """A regular expression of a policy, used as a rule.
+    """A regular expression in google-re2 syntax; its group ``phi``, if it has one, marks the mention.
 
     Args:
-        regex: google-re2 syntax; a group named ``phi`` marks the mention where there is context around it.
-        score: Confidence of a match.
+        regex: At most 1,000 characters.
+        score: Confidence of a match, in 0..1.
         ignore_case: Whether letters match in both cases.
     """
 
-    regex: Annotated[str, Field(min_length=1, max_length=1000)]
-    score: Annotated[float, Strict(), Field(gt=0, le=1)] = 0.8
-    ignore_case: Annotated[bool, Strict()] = False
+    regex: str = Field(min_length=1, max_length=1000)
+    score: float = Field(0.8, gt=0, le=1, strict=True)
+    ignore_case: bool = Field(False, strict=True)
 
 
 class EntityType(_Frozen):
@@ -136,8 +142,8 @@ class EntityType(_Frozen):
     detect: Detectors = DETECTORS
     threshold: Threshold = "calibrated"
     operator: OperatorSpec
-    hipaa: str | None = None
-    i2b2: str | None = None
+    hipaa: Letters | None = None
+    i2b2: Tag | None = None
 
 
 class Policy(_Frozen):
@@ -188,32 +194,42 @@ class Policy(_Frozen):
 
 
 class TypeEntry(_Frozen):
-    """A type as a policy file writes it; every key may come from the parent."""
+    """A type. Keys that are left out come from the parent policy; null in place of a type removes it."""
 
-    description: Wording | None = None
-    views: tuple[Wording, ...] = ()
-    examples: tuple[Example, ...] = ()
-    contrast: Wording | None = None
-    patterns: tuple[PatternSpec, ...] = ()
-    detect: Detectors = DETECTORS
-    threshold: Threshold = "calibrated"
-    operator: FileOperator | None = None
-    hipaa: Annotated[str, Field(max_length=18)] | None = None
-    i2b2: Annotated[str, Field(max_length=40)] | None = None
+    description: Wording | None = Field(None, description="What it is, where it stands, what surrounds it.")
+    views: tuple[Wording, ...] = Field((), description="Further wordings of the description.")
+    examples: tuple[Example, ...] = Field((), description="Invented surface forms, as they stand in notes.")
+    contrast: Wording | None = Field(None, description="What is easily confused with it and not meant.")
+    patterns: tuple[PatternSpec, ...] = Field((), description="Regular expressions that find it.")
+    detect: Detectors = Field(DETECTORS, description="The detectors that look for it; default: all.")
+    threshold: Threshold = Field(
+        "calibrated", description="Least score of the encoder; best left calibrated."
+    )
+    operator: FileOperator | None = Field(None, description="What replaces a mention; else default_operator.")
+    hipaa: Letters | None = Field(None, description="Letters of its items in 45 CFR 164.514(b)(2)(i).")
+    i2b2: Tag | None = Field(None, description="Tag of the i2b2-2014 corpus.")
 
 
 class PolicyEntry(_Frozen):
     """A policy file."""
 
-    policy: PolicyName
-    version: Annotated[str, Field(min_length=1, max_length=40)]
-    method: Method = "custom"
-    extends: str | None = None
-    description: str = ""
-    source: str = ""
-    zip3_census: Census = "union"
-    default_operator: FileOperator = OperatorSpec(name="redact")
-    types: dict[TypeName, TypeEntry | None] = {}
+    policy: PolicyName = Field(description="The policy's name.")
+    version: Annotated[str, Field(min_length=1, max_length=40)] = Field(
+        description="Quoted, such as '2026.1'."
+    )
+    method: Method = Field("custom", description="Legal basis it is written for; not a legal opinion.")
+    extends: str | None = Field(None, description="A shipped policy or a path relative to this file.")
+    description: str = Field("", description="What the policy is for.")
+    source: str = Field("", description="Paragraph of the regulation or document that it follows.")
+    zip3_census: Census = Field("union", description="List of restricted three-digit ZIP areas.")
+    default_operator: FileOperator = Field(
+        OperatorSpec(name="redact"),
+        description="What replaces mentions of types without an operator.",
+        json_schema_extra={"default": "redact"},
+    )
+    types: dict[TypeName, TypeEntry | None] = Field(
+        {}, description="Types by name, merged into the parent's."
+    )
 
 
 _INHERITED = ("method", "source", "zip3_census", "default_operator")
@@ -296,6 +312,7 @@ def resolve_policy(name_or_path: str | Path) -> ResolvedPolicy:
 def policy_schema() -> dict[str, Any]:
     """Return the JSON Schema of policy files."""
     schema = PolicyEntry.model_json_schema()
+    schema["properties"]["types"]["additionalProperties"] = False
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "deid policy"}
 
 

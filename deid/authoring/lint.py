@@ -33,9 +33,6 @@ _ORDINARY = (
 _STOP_WORDS = re.compile(
     r"\b(?:an?|and|any|are|as|at|be|by|for|from|has|in|is|its?|not?|of|on|or|such|that|the|this|to|which|who|with)\b"
 )
-_MASK_LOOKS = frozenset(
-    {"char", "character", "masking_char"}
-)  # parameters of mask that leave nothing of the mention
 _NEAR_EQUAL = 0.7
 _FEWEST_WORDS = 6
 
@@ -148,7 +145,7 @@ def _letters(entity_type: EntityType) -> frozenset[str]:
     return frozenset(entity_type.hipaa or "")
 
 
-def _is_address_or_date(entity_type: EntityType) -> bool:
+def _has_own_check(entity_type: EntityType) -> bool:
     return "C" in _letters(entity_type) or _tag(entity_type) == "ZIP"
 
 
@@ -162,7 +159,7 @@ def _leaves_part(entity_type: EntityType, kept: Collection[str], targets: Collec
     """
     operator = entity_type.operator
     if operator.name == "mask":
-        return bool(set(operator.params) - _MASK_LOOKS)
+        return bool(operator.params.get("keep_last"))
     if operator.name == "generalize" and targets:
         return operator.params.get("to") not in targets
     return operator.name in kept
@@ -212,7 +209,7 @@ _kept_ages = _safe_harbor_check(
     lambda kind: _tag(kind) == "AGE", ("keep", "shift_date"), ("age_90_plus",), "ages over 89"
 )
 _kept_items = _safe_harbor_check(
-    lambda kind: bool(_letters(kind) & set(_LETTERS)) and not _is_address_or_date(kind),
+    lambda kind: bool(_letters(kind) & set(_LETTERS)) and not _has_own_check(kind),
     ("keep",),
     (),
     "an item of the list or a part of it",
@@ -222,9 +219,8 @@ _kept_items = _safe_harbor_check(
 def _derived_codes(policy: Policy) -> Hits:
     for kind in policy.types if policy.method == _SAFE_HARBOR else ():
         name = kind.operator.name
-        if name in ("hash", "encrypt") or (
-            name == "pseudonym" and kind.operator.params.get("code") != "random"
-        ):
+        keyed = name == "pseudonym" and kind.operator.params.get("code") == "keyed"
+        if keyed or name in ("hash", "encrypt"):
             yield (
                 ("types", kind.name, "operator"),
                 f"{name} derives its code from information about the individual",
@@ -302,7 +298,7 @@ def _patterns(policy: Policy) -> Iterator[tuple[tuple[str | int, ...], re.Patter
         for index, spec in enumerate(kind.patterns):
             options.case_sensitive = not spec.ignore_case
             try:
-                pattern = re2.compile(spec.regex, options)
+                pattern = re2.compile(f"(?m){spec.regex}", options)
             except re2.error:
                 pattern = None
             yield ("types", kind.name, "patterns", index, "regex"), pattern
@@ -312,6 +308,8 @@ def _broken_patterns(policy: Policy) -> Hits:
     for keys, pattern in _patterns(policy):
         if pattern is None:
             yield keys, "re2 cannot compile this (it has no look-around and no back-references)"
+        elif len(re.findall(r"\(\?P?<phi>", pattern.pattern)) > 1:
+            yield keys, "the group phi stands here twice; only the first would be hidden"
 
 
 def _loose_patterns(policy: Policy) -> Hits:

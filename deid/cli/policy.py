@@ -63,7 +63,9 @@ def _print_table(policies: tuple[PolicySummary, ...]) -> None:
     "--json", "as_json", is_flag=True, help="Print JSON: digest, files, policy, origin of every key."
 )
 def show(name: str, *, as_json: bool) -> None:
-    """Print a policy with its parents merged in, as YAML that says where each type comes from.
+    """Print a policy with its parents merged in.
+
+    The YAML says for each type which files it comes from, and can be loaded again.
 
     \b
     Example:
@@ -85,7 +87,9 @@ def show(name: str, *, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 @click.pass_context
 def lint_command(ctx: click.Context, names: tuple[str, ...], *, as_json: bool) -> None:
-    """Say what is wrong or unsafe in policies; exit with 1 if anything is an error.
+    """Say what is wrong or unsafe in policies.
+
+    Every finding names the paragraph behind it and a way to mend it. Exits with 1 if anything is an error.
 
     \b
     Example:
