@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -38,8 +38,8 @@ class Runtime(Protocol):
     def describe(self, batch: Batch) -> FloatArray:
         """Return [D, 2, P] unit type vectors for D descriptions."""
 
-    def score(self, batches: list[Batch], types: FloatArray) -> list[FloatArray]:
-        """Return [2, B, W, T] logits for each batch, in order."""
+    def score(self, batches: Iterable[Batch], types: FloatArray) -> list[FloatArray]:
+        """Return [2, B, W, T] logits for each batch, in order; batches are drawn as they are needed."""
 
 
 RUNTIMES: Registry[type[Runtime]] = Registry(
@@ -172,7 +172,7 @@ class DescriptionEncoder:
         windows = [window for index, text in enumerate(words) for window in self._windows(text, index)]
         order = sorted(windows, key=lambda window: (window.pieces, window.text_index, window.first_word))
         groups = self._batches(order)
-        batches = [lay_out(group, words, self._pieces) for group in groups]
+        batches = (lay_out(group, words, self._pieces) for group in groups)
         parts: list[list[tuple[slice, FloatArray, FloatArray]]] = [[] for _ in words]
         for group, logits in zip(groups, self._runtime.score(batches, types.vectors), strict=True):
             for row, window in enumerate(group):

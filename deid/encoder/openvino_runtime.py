@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -59,9 +59,9 @@ class OpenVinoRuntime:
         result = compiled({"ids": batch.ids, "shapes": batch.shapes, "mask": batch.mask})
         return np.asarray(result[0], dtype=np.float32)
 
-    def score(self, batches: list[Batch], types: FloatArray) -> list[FloatArray]:
+    def score(self, batches: Iterable[Batch], types: FloatArray) -> list[FloatArray]:
         """Return [2, B, W, T] logits (inside, begin) for each batch, in order."""
-        results: list[FloatArray | None] = [None] * len(batches)
+        results: dict[int, FloatArray] = {}
 
         def keep(request: Any, index: int) -> None:
             results[index] = np.array(request.get_output_tensor(0).data, dtype=np.float32)
@@ -71,7 +71,7 @@ class OpenVinoRuntime:
             inputs = {"ids": batch.ids, "shapes": batch.shapes, "mask": batch.mask, "pool": batch.pool}
             self._queue.start_async({**inputs, "types": types}, index)
         self._queue.wait_all()
-        return [result for result in results if result is not None]
+        return [results[index] for index in sorted(results)]
 
 
 class _Graph:

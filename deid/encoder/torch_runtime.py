@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import torch
@@ -51,7 +51,7 @@ class TorchRuntime:
         return self._network.describe(*arguments).float().cpu().numpy()
 
     @torch.inference_mode()
-    def score(self, batches: list[Batch], types: FloatArray) -> list[FloatArray]:
+    def score(self, batches: Iterable[Batch], types: FloatArray) -> list[FloatArray]:
         """Return [2, B, W, T] logits (inside, begin) for each batch, in order."""
         vectors = self._tensor(types)
         results = []

@@ -1,0 +1,80 @@
+"""What was found once is found everywhere in the same patient's notes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from deid.detect.variants import NAME_TYPES, Form, FormSearch, name_forms, number_forms, phrase_forms
+from deid.note import Finding
+from deid.policy import Policy
+
+_NUMBER_TYPES = frozenset(
+    {"PHONE", "FAX", "SSN", "MRN", "HEALTH_PLAN_ID", "ACCOUNT_NUMBER", "LICENSE_NUMBER"}
+    | {"VEHICLE_ID", "DEVICE_ID", "BIOMETRIC_ID", "OTHER_ID"}
+)
+_PHRASE_TYPES = frozenset(
+    {"HOSPITAL", "ORGANIZATION", "STREET_ADDRESS", "CITY", "LOCATION_OTHER", "EMAIL", "URL", "USERNAME"}
+)
+_LEAST_SCORE = 0.6  # a doubtful finding is not repeated
+_LEAST_SINGLE = 0.8  # nor a single-word name that only the encoder saw, unless it is rather sure
+_DECAY = 0.9
+
+
+def propagate(
+    policy: Policy, texts: Sequence[str], findings: Sequence[Sequence[Finding]]
+) -> list[tuple[Finding, ...]]:
+    """Find names, numbers and places of one patient's notes again in all of them.
+
+    Args:
+        policy: Types whose ``detect`` lacks ``propagation`` are left alone.
+        texts: The notes of one patient.
+        findings: What the detectors found in each.
+
+    Returns:
+        For each note the further findings; those that only repeat what is there already are left out.
+    """
+    types = {kind.name for kind in policy.types if "propagation" in kind.detect}
+    forms: dict[tuple[str, str], Form] = {}
+    for text, found in zip(texts, findings, strict=True):
+        for finding in found:
+            if finding.entity_type in types and finding.score >= _LEAST_SCORE:
+                for form in _forms(text[finding.start : finding.end], finding):
+                    _keep_strongest(forms, form)
+    if not forms:
+        return [() for _ in texts]
+    search = FormSearch(forms.values())
+    return [_new(search.find(text), found) for text, found in zip(texts, findings, strict=True)]
+
+
+def _forms(surface: str, finding: Finding) -> Iterator[Form]:
+    kind = finding.entity_type
+    like = Finding(0, 1, kind, round(finding.score * _DECAY, 3), "propagation", finding.detector)
+    if kind in NAME_TYPES:
+        single = len(surface.split()) == 1
+        if not (single and finding.detector == "encoder" and finding.score < _LEAST_SINGLE):
+            yield from name_forms(surface, like, certain=False)
+    elif kind in _NUMBER_TYPES:
+        yield from number_forms(surface, like)
+    elif kind in _PHRASE_TYPES:
+        yield from phrase_forms(surface, like)
+
+
+def _keep_strongest(forms: dict[tuple[str, str], Form], form: Form) -> None:
+    key = (form.text, form.finding.entity_type)
+    if key not in forms or forms[key].finding.score < form.finding.score:
+        forms[key] = form
+
+
+def _new(found: Sequence[Finding], known: Sequence[Finding]) -> tuple[Finding, ...]:
+    """Leave out occurrences that lie inside what was found before."""
+    outer: Mapping[str, list[Finding]] = {kind: [] for kind in {finding.entity_type for finding in found}}
+    for finding in known:
+        if finding.entity_type in outer:
+            outer[finding.entity_type].append(finding)
+    return tuple(
+        finding
+        for finding in found
+        if not any(
+            other.start <= finding.start and finding.end <= other.end for other in outer[finding.entity_type]
+        )
+    )
