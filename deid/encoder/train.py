@@ -6,12 +6,12 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -30,19 +30,27 @@ _POSITIVE_WEIGHT = 2.0
 
 
 class BaseSpec(BaseModel):
-    """The checkpoint to start from.
+    """What to start from: a BERT checkpoint, or a model folder that an earlier stage wrote.
 
     Args:
         weights: safetensors file with the keys of ``BertModel``.
         vocabulary: Its vocab.txt.
         source_layers: Which of its layers to take; all when empty.
+        model: A model folder; takes the place of the others.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    weights: str
-    vocabulary: str
+    weights: str = ""
+    vocabulary: str = ""
     source_layers: tuple[int, ...] = ()
+    model: str = ""
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> Self:
+        if bool(self.model) == bool(self.weights and self.vocabulary):
+            raise ValueError("give either weights and vocabulary, or model")
+        return self
 
 
 class TrainingSpec(BaseModel):
@@ -132,10 +140,7 @@ class Trainer:
         chosen = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
         self._device = torch.device(chosen)
         torch.manual_seed(spec.seed)
-        self._config = EncoderConfig(**{"shapes": SHAPE_COUNT, **spec.network})
-        self._network = Network(self._config)
-        layers = spec.base.source_layers or None
-        load_base(self._network, folder / spec.base.weights, source_layers=layers)
+        self._start()
         self._network.to(self._device)
         for frozen in (self._network.word_embedding, self._network.position_embedding):
             frozen.weight.requires_grad_(False)
@@ -144,10 +149,26 @@ class Trainer:
         read = (read_corpus(corpus, folder) for corpus in spec.corpora)
         self.corpora = tuple(corpus for corpus in read if corpus is not None)
         sizes = (spec.texts, spec.types_per_batch, spec.pieces)
-        pieces = WordPieces(folder / spec.base.vocabulary)
+        pieces = WordPieces(self._vocabulary)
         self._batches = BatchMaker(self.corpora, types, pieces, sizes=sizes, seed=spec.seed)
         self._work = folder / spec.work
         self._work.mkdir(parents=True, exist_ok=True)
+
+    def _start(self) -> None:
+        """Make the network and fill it from the base."""
+        base = self._spec.base
+        if base.model:
+            earlier = ModelFolder.open(self._folder / base.model)
+            self._config, self._vocabulary = earlier.config(), earlier.vocabulary()
+            self._network = Network(self._config)
+            weights = {name: torch.from_numpy(value) for name, value in earlier.weights().items()}
+            self._network.load_state_dict(weights)
+            return
+        self._config = EncoderConfig(**{"shapes": SHAPE_COUNT, **self._spec.network})
+        self._vocabulary = self._folder / base.vocabulary
+        self._network = Network(self._config)
+        layers = base.source_layers or None
+        load_base(self._network, self._folder / base.weights, source_layers=layers)
 
     def _make_optimizer(self) -> torch.optim.AdamW:
         spec = self._spec
@@ -203,7 +224,7 @@ class Trainer:
             self._folder / self._spec.output,
             config=self._config,
             weights={name: value.detach().float().cpu().numpy() for name, value in state.items()},
-            vocabulary=self._folder / self._spec.base.vocabulary,
+            vocabulary=self._vocabulary,
             calibration=Calibration(0.0, 0.5, {}, {}, ""),
         )
 

@@ -170,6 +170,20 @@ def test_a_stopped_run_resumes_exactly_and_learns(config: Path) -> None:
     assert all(torch.equal(straight[name], resumed[name]) for name in straight)
 
 
+def test_a_second_stage_starts_from_the_model_of_the_first(config: Path) -> None:
+    Trainer(read_spec(config), config.parent, device="cpu").train(lambda _: None)
+    spec = yaml.safe_load(config.read_text(encoding="utf-8"))
+    spec |= {"base": {"model": "model"}, "output": "second", "work": "second-work", "steps": 0}
+    config.write_text(yaml.safe_dump(spec), encoding="utf-8")
+    Trainer(read_spec(config), config.parent, device="cpu").train(lambda _: None)
+    first, second = (load_file(config.parent / name / "model.safetensors") for name in ("model", "second"))
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+    config.write_text(yaml.safe_dump(spec | {"base": {}}), encoding="utf-8")
+    with pytest.raises(UsageError, match="either weights and vocabulary, or model"):
+        read_spec(config)
+
+
 def test_config_errors_name_the_place(config: Path) -> None:
     text = config.read_text(encoding="utf-8")
     config.write_text(text.replace("steps: 12", "steps: many"), encoding="utf-8")
