@@ -33,6 +33,7 @@ Record = dict[str, Any]
 
 
 def main() -> None:
+    """Build everything and say how much there is."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, help="folder with the public corpora")
     parser.add_argument("--copies", type=int, default=12, help="surrogate copies of each note")
@@ -42,6 +43,7 @@ def main() -> None:
     rng = random.Random(arguments.seed)
     train, dev = read_notes()
     write("notes.jsonl", [copy for note in train for copy in copies(note, arguments.copies, rng)])
+    write("marked.jsonl", [record(text, mentions) for _, text, mentions in train])
     write("dev.jsonl", [record(text, mentions) for _, text, mentions in dev])
     write("catalogue.jsonl", catalogue_passages(rng))
     if arguments.data:

@@ -1,0 +1,340 @@
+"""What a source of notes is, and how a path on a command line becomes one."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Protocol, TypedDict, Unpack
+
+from deid.errors import IntegrityError, Reason, UsageError, unknown_name
+from deid.formats.atomic import reading
+from deid.formats.known_values import KINDS
+from deid.formats.schemas import SCHEMAS, Columns, with_schema
+from deid.note import Note
+from deid.registry import Registry
+
+__all__ = ["FORMATS", "SCHEMAS", "Columns", "Entry", "Options", "Outcome", "Source", "open_source"]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A record of the input: a note, or the reason why it is none.
+
+    Args:
+        ordinal: Position in the source, from 0.
+        note_id: The note's id, or a place such as ``line-7`` where the record has none.
+        note: The note; None if it goes to quarantine.
+        reason: Why; None if there is a note.
+        detail: What is wrong in more detail; never text of the record.
+    """
+
+    ordinal: int
+    note_id: str
+    note: Note | None
+    reason: Reason | None
+    detail: str = ""
+
+    def __post_init__(self) -> None:
+        if (self.note is None) == (self.reason is None):
+            raise ValueError("an entry is either a note or a reason for quarantine")
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of an entry.
+
+    Args:
+        ordinal: The entry's.
+        text: The de-identified text; None if the note was quarantined and is left out of the output.
+    """
+
+    ordinal: int
+    text: str | None = field(repr=False)
+
+
+class Source(Protocol):
+    """A readable collection of notes that can be written again with other texts."""
+
+    name: str
+    path: Path | None
+
+    def read(self) -> Iterator[Entry]:
+        """Deliver the entries in input order, ordinals from 0, in bounded memory; may be called again."""
+        ...
+
+    def write(self, outcomes: Iterator[Outcome], directory: Path) -> tuple[Path, ...]:
+        """Read the source again and write it with the outcomes' texts; everything else is carried through.
+
+        Args:
+            outcomes: One per entry, in order.
+            directory: Made if absent; not inside the source.
+
+        Raises:
+            IntegrityError: if the outcomes do not belong to this source, or it changed.
+            InputOutputError: if a file cannot be read or written.
+        """
+        ...
+
+    def passed_through(self) -> tuple[str, ...]:
+        """Name the carried columns whose names look identifying."""
+        ...
+
+    def digest(self) -> str:
+        """Return ``sha256:`` and the digest of the bytes; of a folder, of its sorted names and contents."""
+        ...
+
+    def size(self) -> int:
+        """Return the size of the input in bytes."""
+        ...
+
+
+class Settings(TypedDict, total=False):
+    """Further settings of `open_source`; see `Options`."""
+
+    known_columns: Mapping[str, str]
+    max_characters: int
+    shard_notes: int
+    delimiter: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How to read and write a source.
+
+    Args:
+        columns: Which column holds what.
+        drop: Columns that are not carried to the output.
+        known_columns: Column to kind (`deid.formats.known_values.KINDS`) of what it says about the patient;
+            a note's metadata then holds these columns, and is empty otherwise.
+        max_characters: Longest text, in code points; longer notes go to quarantine.
+        shard_notes: Notes in an output file of a table.
+        delimiter: One character between the cells of a CSV file; None for comma, or tab in ``.tsv``.
+
+    Raises:
+        UsageError: for a limit below 1 or a kind that does not exist.
+    """
+
+    columns: Columns = field(default_factory=Columns)
+    drop: tuple[str, ...] = ()
+    known_columns: Mapping[str, str] = field(default_factory=dict)
+    max_characters: int = 1_000_000
+    shard_notes: int = 50_000
+    delimiter: str | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("max_characters", "shard_notes"):
+            if getattr(self, name) < 1:
+                raise UsageError(f"{name} must be at least 1, got {getattr(self, name)}")
+        for kind in self.known_columns.values():
+            if kind not in KINDS:
+                raise UsageError(unknown_name("kind of known value", kind, KINDS))
+
+
+FORMATS: Registry[Callable[[Path, Options], Source]] = Registry(
+    "format",
+    {
+        "txt": "deid.formats.text_folder:TextFolder",
+        "jsonl": "deid.formats.jsonl:Jsonl",
+        "csv": "deid.formats.csv_table:CsvTable",
+        "parquet": "deid.formats.parquet:Parquet",
+    },
+)
+_SUFFIXES: Mapping[str, str] = {
+    ".txt": "txt",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".csv": "csv",
+    ".tsv": "csv",
+    ".parquet": "parquet",
+}
+_FOLDERS = ("parquet", "txt")
+_ISO_DATE = re.compile(r"(\d{4}-\d{2}-\d{2}|\d{8})(?!\d)")
+
+
+def open_source(
+    path: str | Path,
+    *,
+    columns: Columns | None = None,
+    format: str | None = None,
+    schema: str | None = None,
+    drop: tuple[str, ...] = (),
+    **settings: Unpack[Settings],
+) -> Source:
+    """Open a file or folder of notes.
+
+    Args:
+        path: File or folder; ``-`` is JSONL on standard input.
+        columns: Which column holds what; default names where not given.
+        format: Name in `FORMATS`; by suffix or contents of the folder when None.
+        schema: Preset in `SCHEMAS` for columns not given.
+        drop: Columns that are not carried to the output.
+        settings: Fields of `Options`.
+
+    Raises:
+        UsageError: for a path, format, preset, column or limit that cannot be used.
+        InputOutputError: if the input cannot be read.
+    """
+    options = Options(columns=with_schema(columns or Columns(), schema), drop=drop, **settings)
+    if str(path) == "-":
+        return _open_stdin(format, options)
+    where = Path(path)
+    with reading(str(path)):
+        if not where.exists():
+            raise _no_such_path(where)
+        if not (where.is_file() or where.is_dir()):
+            raise UsageError(
+                f"input {path}: a pipe or device can be read only once; give '-' to read JSONL from it"
+            )
+        return FORMATS.get(format or _detect(where))(where, options)
+
+
+def _open_stdin(format: str | None, options: Options) -> Source:
+    if format not in (None, "jsonl"):
+        FORMATS.get(format or "")
+        raise UsageError(f"standard input is read as jsonl, not as {format}; give a file instead of '-'")
+    from deid.formats.jsonl import Jsonl
+
+    return Jsonl.from_stream(sys.stdin.buffer, options)
+
+
+def _no_such_path(path: Path) -> UsageError:
+    parent = path.parent
+    if not parent.is_dir():
+        return UsageError(f"input {path}: there is no folder {parent}")
+    close = get_close_matches(path.name, sorted(each.name for each in parent.iterdir()), n=1, cutoff=0.5)
+    hint = f"; did you mean {close[0]!r}?" if close else ""
+    return UsageError(f"input {path}: there is no such file or folder in {parent.resolve()}{hint}")
+
+
+def _detect(path: Path) -> str:
+    choose = f"choose one with --format: {', '.join(FORMATS.names())}"
+    if path.is_file():
+        suffix = path.suffix.lower()
+        if suffix in {".gz", ".bz2", ".xz", ".zst", ".zip"}:
+            raise UsageError(f"input {path}: compressed; unpack it first")
+        if suffix not in _SUFFIXES:
+            raise UsageError(f"input {path}: the suffix {suffix!r} is of no known format; {choose}")
+        return _SUFFIXES[suffix]
+    found = {_SUFFIXES.get(each.suffix.lower()) for each in path.rglob("*")} - {None}
+    if len(found) > 1:
+        raise UsageError(f"input {path}: the folder holds {', '.join(sorted(filter(None, found)))}; {choose}")
+    for name in _FOLDERS:
+        if name in found:
+            return name
+    raise UsageError(
+        f"input {path}: the folder holds no .txt or .parquet files; other formats are read file by file"
+    )
+
+
+def make_entry(
+    ordinal: int,
+    fields: Mapping[str, Any],
+    *,
+    place: str,
+    surrogate: Reason = Reason.INVALID_UTF8,
+    max_characters: int,
+) -> Entry:
+    """Judge a record.
+
+    Args:
+        ordinal: Position in the source.
+        fields: ``text``, ``note_id``, ``patient_id`` and ``note_date`` as strings or None, and ``metadata``.
+        place: Stands for an id that is missing, such as ``line-7``.
+        surrogate: The reason for lone surrogates: escapes in JSON, undecodable bytes elsewhere.
+        max_characters: Longest text.
+    """
+    note_id, text, patient = fields["note_id"], fields["text"], fields["patient_id"]
+    for name in ("note_id", "patient_id"):
+        if not _encodes(fields[name] or ""):
+            return Entry(ordinal, place, None, surrogate, name)
+    if not (note_id or "").strip():
+        return Entry(ordinal, place, None, Reason.MISSING_ID)
+    reason = text_problem(text, surrogate=surrogate, max_characters=max_characters)
+    if reason is not None:
+        return Entry(ordinal, note_id, None, reason)
+    written = parse_date(fields["note_date"])
+    return Entry(ordinal, note_id, Note(note_id, text, patient or None, written, fields["metadata"]), None)
+
+
+def text_problem(text: str | None, *, surrogate: Reason, max_characters: int) -> Reason | None:
+    """Return why a text cannot be worked on, or None.
+
+    Args:
+        text: The note; None if the record has none.
+        surrogate: The reason for lone surrogates.
+        max_characters: Longest text.
+    """
+    if text is None:
+        return Reason.MISSING_TEXT
+    if len(text) > max_characters:
+        return Reason.TOO_LONG
+    if "\0" in text:
+        return Reason.NUL_CHARACTER
+    return None if _encodes(text) else surrogate
+
+
+def _encodes(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def parse_date(value: str | None) -> date | None:
+    """Read the date at the beginning of an ISO 8601 date or timestamp.
+
+    Args:
+        value: Such as ``2079-03-04`` or ``20790304T101500``; anything else gives None.
+    """
+    match = _ISO_DATE.match(value or "")
+    try:
+        return date.fromisoformat(match[1]) if match else None
+    except ValueError:
+        return None
+
+
+class Pairing:
+    """Deals out outcomes to the entries of a source that is read again.
+
+    Args:
+        outcomes: One per entry, in order.
+        name: The source, for errors.
+    """
+
+    def __init__(self, outcomes: Iterator[Outcome], name: str) -> None:
+        self._outcomes = iter(outcomes)
+        self._name = name
+
+    def take(self, entry: Entry) -> str | None:
+        """Return the text for an entry; None if it is left out.
+
+        Raises:
+            IntegrityError: if the next outcome is not this entry's.
+        """
+        outcome = next(self._outcomes, None)
+        if outcome is None:
+            raise IntegrityError(f"{self._name}: no outcome for entry {entry.ordinal}; did the input grow?")
+        if outcome.ordinal != entry.ordinal:
+            raise IntegrityError(f"{self._name}: outcome {outcome.ordinal} given for entry {entry.ordinal}")
+        if outcome.text is not None and entry.reason is not None:
+            raise IntegrityError(
+                f"{self._name}: a text for entry {entry.ordinal}, which is {entry.reason.value}"
+            )
+        return outcome.text
+
+    def finish(self) -> None:
+        """Check that nothing is left.
+
+        Raises:
+            IntegrityError: if there are outcomes beyond the last entry.
+        """
+        if (outcome := next(self._outcomes, None)) is not None:
+            raise IntegrityError(
+                f"{self._name}: no entry for outcome {outcome.ordinal}; did the input shrink?"
+            )
