@@ -83,7 +83,7 @@ class EncoderComponent:
             yield doc
 
 
-class DescriptionRecognizer(EntityRecognizer):  # type: ignore[misc]
+class DescriptionRecognizer(EntityRecognizer):
     """Finds entity types by their descriptions, in anybody's `AnalyzerEngine`.
 
     Inside this project's pipeline the encoder has run over a batch of notes before `analyze` is called, and
@@ -96,6 +96,8 @@ class DescriptionRecognizer(EntityRecognizer):  # type: ignore[misc]
         model: A model folder; the shipped one when None.
         encoder: A ready encoder with its descriptions, shared with an `EncoderComponent`.
     """
+
+    name: str
 
     def __init__(
         self,

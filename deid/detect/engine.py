@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 from presidio_analyzer import AnalyzerEngine, EntityRecognizer, RecognizerRegistry, RecognizerResult
 from presidio_analyzer.context_aware_enhancers import ContextAwareEnhancer
@@ -67,7 +68,7 @@ class Detector:
         self.policy = policy
         rules = RuleRecognizer(policy)
         own: list[EntityRecognizer] = [rules, *recognizers]
-        self._detectors = {recognizer.name: "rules" for recognizer in own}
+        self._detectors = {_name(recognizer): "rules" for recognizer in own}
         components: list[Component] = []
         self.encoder: DescriptionEncoder | None = None
         if any("encoder" in kind.detect for kind in policy.types):
@@ -75,7 +76,7 @@ class Detector:
             described = DescriptionRecognizer(policy, encoder=ready)
             own.append(described)
             components.append(EncoderComponent(ready))
-            self._detectors[described.name] = "encoder"
+            self._detectors[_name(described)] = "encoder"
             self.encoder = ready.encoder
         self._nlp = BlankNlpEngine(components)
         self._analyzer = AnalyzerEngine(
@@ -127,3 +128,7 @@ class Detector:
             self._detectors.get(name, "known"),
             (explanation.pattern_name or "") if explanation else "",
         )
+
+
+def _name(recognizer: EntityRecognizer) -> str:
+    return cast(str, recognizer.name)  # type: ignore[has-type] # Presidio leaves it without a type

@@ -122,6 +122,8 @@ class KnownValueRecognizer(EntityRecognizer):
         name: The recognizer's name in results.
     """
 
+    name: str
+
     def __init__(
         self,
         values: Iterable[KnownValue],

@@ -17,7 +17,7 @@ class Component(Protocol):
         """Pass docs through, a batch at a time."""
 
 
-class BlankNlpEngine(NlpEngine):  # type: ignore[misc]
+class BlankNlpEngine(NlpEngine):
     """Tokenizes with a blank English pipeline, then passes the docs through components in batches.
 
     Lemmas are the lower-cased tokens, so that context words of other recognizers in the same analyzer work.

@@ -1,0 +1,213 @@
+"""Checks on matched names of people and places: could these words be a name, and not clinical prose?"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from deid.detect.lists import word_list
+
+_WORD = re.compile(r"[^\W\d_]+(?:['’.-][^\W\d_]+)*")
+_PARTICLES = frozenset(
+    "van von de del della dela di da dos das du la le el al bin binti ibn ben ter ten der den st saint abu zu af y e mac mc".split()
+)
+_SUFFIXES = frozenset({"jr", "sr", "ii", "iii", "iv"})
+# Word endings of diseases, drugs, procedures and plain prose; they speak against a name that no list knows.
+_CLINICAL_ENDING = re.compile(
+    r"(?:itis|osis|[ae]mia|oma|pathy|algia|uria|tomy|plasty|scopy|graphy|gram|ology|ologist|megaly|penia|plasia|trophy|lysis"
+    r"|plegia|paresis|phagia|pnea|cardia|rhea|rrhage|tension|spasm|therapy|ism|oid|ation|ment|ness|less|ing|tic|ical|ous|ive|ated"
+    r"|pril|olol|statin|sartan|azole|mycin|cillin|idine|tide|mab|nib|pam|vir|parin|xaban|gliptin|flozin|dipine|cycline|floxacin|sone"
+    r"|olone|caine|ine|ide|ate|one)$"
+)
+# Words that say what a place of care does, not which one it is.
+_SPECIALTY_ENDING = re.compile(
+    r"(?:olog(?:y|ic|ical)|iatry|iatrics?|ular|itis|osis|mia|oma|pathy|algia|phagia|pnea|therapy|surg(?:ery|ical)|graphy|scopy|omy|plasty)$"
+)
+_OPENERS = frozenset(
+    {"good", "new", "north", "south", "east", "west", "first", "our", "sister", "st", "mount"}
+)
+_NEVER_IN_STREETS = frozenset(
+    {
+        "mg",
+        "ml",
+        "mm",
+        "cm",
+        "mcg",
+        "kg",
+        "meq",
+        "lead",
+        "leads",
+        "unit",
+        "units",
+        "liters",
+        "hours",
+        "days",
+        "weeks",
+        "months",
+    }
+    | {
+        "years",
+        "pack",
+        "packs",
+        "tabs",
+        "tablets",
+        "patients",
+        "ask",
+        "per",
+        "by",
+        "to",
+        "in",
+        "or",
+        "if",
+        "is",
+        "was",
+        "with",
+    }
+    | {
+        "grade",
+        "stage",
+        "sets",
+        "times",
+        "extremities",
+        "views",
+        "view",
+        "night",
+        "steps",
+        "fr",
+        "french",
+        "degrees",
+    }
+)
+
+
+def _full_words(surface: str) -> list[str]:
+    words = (word.casefold() for word in _WORD.findall(surface))
+    return [word for word in words if len(word) > 1 and word not in _PARTICLES and word not in _SUFFIXES]
+
+
+def _is_listed(word: str) -> bool:
+    return word in word_list("given_names") or word in word_list("surnames")
+
+
+def _is_plausible(word: str) -> bool:
+    if word in word_list("name_stops"):
+        return False
+    if _is_listed(word):
+        return True
+    parts = word.split("-")
+    if len(parts) > 1:
+        return all(_is_plausible(part) for part in parts if len(part) > 1)
+    return word not in word_list("common_words") and not (len(word) > 5 and _CLINICAL_ENDING.search(word))
+
+
+def person_name(surface: str) -> bool:
+    """Accept words that can make up a name: none of them prose or a clinical term, unless listed as a name."""
+    words = _full_words(surface)
+    return bool(words) and all(_is_plausible(word) for word in words)
+
+
+def relative_name(surface: str) -> bool:
+    """Accept what `person_name` accepts, but no eponym: ``mother Alzheimer`` is family history."""
+    return person_name(surface) and not set(_full_words(surface)) & word_list("eponyms")
+
+
+def _surname_listed(word: str) -> bool:
+    return any(part in word_list("surnames") for part in (word, *word.split("-")))
+
+
+def surname(surface: str) -> bool:
+    """Accept a last word that is a listed surname, no common word and no eponym."""
+    words = _full_words(surface)
+    if not words or not _surname_listed(words[-1]):
+        return False
+    return all(words[-1] not in word_list(name) for name in ("common_words", "eponyms", "name_stops"))
+
+
+def given_name(surface: str) -> bool:
+    """Accept a possible name whose first word is a listed given name and not a common word."""
+    words = _full_words(surface)
+    if not words or not relative_name(surface):
+        return False
+    return words[0] in word_list("given_names") and words[0] not in word_list("common_words")
+
+
+def listed_name(surface: str) -> bool:
+    """Accept a listed given name before a listed surname, for places where only the words speak for a name."""
+    words = _full_words(surface)
+    if len(words) < 2 or " ".join(words) in word_list("eponyms") or " ".join(words) in word_list("cities"):
+        return False
+    return given_name(surface) and _surname_listed(words[-1])
+
+
+def last_first(surface: str) -> bool:
+    """Accept ``SURNAME, GIVEN M.`` where the given name is listed and both parts can be names."""
+    last, _, first = surface.partition(",")
+    return person_name(last) and given_name(first)
+
+
+def city(surface: str) -> bool:
+    """Accept a city of the list that is no eponym (``history of Huntington disease``)."""
+    words = " ".join(surface.casefold().split())
+    return words in word_list("cities") and words not in word_list("eponyms")
+
+
+def _names_something(surface: str, *generic: str) -> bool:
+    """Tell a name from a description: the first word opens a name, and one word at least is not in the lists."""
+    words = [word.removesuffix("'s") for word in _full_words(surface)]
+    described = [word for word in words if any(word in word_list(name) for name in ("name_stops", *generic))]
+    if not words or (words[0] in described and words[0] not in _OPENERS):
+        return False
+    named = [word for word in words if word not in described]
+    return any(_is_listed(word) or not _SPECIALTY_ENDING.search(word) for word in named)
+
+
+def facility(surface: str) -> bool:
+    """Accept a place of care that is named, as opposed to ``Outpatient Pain Clinic``."""
+    return _names_something(surface, "facility_words")
+
+
+def organization(surface: str) -> bool:
+    """Accept an organization that is named, as opposed to ``Public High School``."""
+    return _names_something(surface, "organization_words")
+
+
+def place(surface: str) -> bool:
+    """Accept a county, a park or another place that is named, as opposed to ``Homeless Shelter``."""
+    return _names_something(surface, "facility_words", "organization_words")
+
+
+def named(surface: str) -> bool:
+    """Accept a place or an organization with a generic first word (``University of ...``) if another word names it."""
+    words = [word.removesuffix("'s") for word in _full_words(surface)]
+    generic = ("name_stops", "facility_words", "organization_words")
+    return any(not any(word in word_list(name) for name in generic) for word in words)
+
+
+def street(surface: str) -> bool:
+    """Accept words of a street address: no dose, count or direction to the reader among them."""
+    return not set(_full_words(surface)) & _NEVER_IN_STREETS
+
+
+def uk_postcode(surface: str) -> bool:
+    """Accept a British postcode that is no ordinal: ``C5 6TH`` is a nerve."""
+    return surface[-2:] not in {"ST", "ND", "RD", "TH"}
+
+
+CHECKS: Mapping[str, Callable[[str], bool]] = MappingProxyType(
+    {
+        "person_name": person_name,
+        "relative_name": relative_name,
+        "surname": surname,
+        "given_name": given_name,
+        "listed_name": listed_name,
+        "last_first": last_first,
+        "city": city,
+        "facility": facility,
+        "organization": organization,
+        "place": place,
+        "named": named,
+        "street": street,
+        "uk_postcode": uk_postcode,
+    }
+)
