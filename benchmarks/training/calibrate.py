@@ -1,0 +1,75 @@
+"""Calibrate a model folder on held-out notes and print what the encoder alone finds in them.
+
+    python benchmarks/training/calibrate.py [MODEL] [--recall 0.98] [--dry-run]
+
+Half of `build/dev.jsonl` sets the thresholds, the other half is measured. Figures are of the encoder alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections import Counter
+from pathlib import Path
+
+from deid.encoder.calibrate import calibrate
+from deid.encoder.corpus import TrainingText
+from deid.encoder.model import DescriptionEncoder
+from deid.encoder.weights import default_folder
+from deid.policy import load_policy
+
+HERE = Path(__file__).resolve().parent
+
+
+def main() -> None:
+    """Calibrate, then measure."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("model", nargs="?", type=Path, default=default_folder())
+    parser.add_argument("--recall", type=float, default=0.98)
+    parser.add_argument("--dry-run", action="store_true", help="leave the model's calibration as it is")
+    arguments = parser.parse_args()
+    rows = [
+        json.loads(line) for line in (HERE / "build" / "dev.jsonl").read_text(encoding="utf-8").splitlines()
+    ]
+    texts = [
+        TrainingText(row["text"], tuple((s["start"], s["end"], s["label"]) for s in row["spans"]))
+        for row in rows
+    ]
+    types = {kind.name: kind for kind in load_policy("base").types}
+    encoder = DescriptionEncoder(arguments.model)
+    if not arguments.dry_run:
+        encoder.folder.calibrated(calibrate(encoder, types, texts[::2], recall=arguments.recall))
+        encoder = DescriptionEncoder(arguments.model)
+    measure(encoder, texts[1::2])
+
+
+def measure(encoder: DescriptionEncoder, texts: list[TrainingText]) -> None:
+    """Print recall by type (found under any type), precision over letters and digits, typed strict F1."""
+    types = {kind.name: kind for kind in load_policy("base").types}
+    vectors = encoder.describe(types)
+    total: Counter[str] = Counter()
+    hit: Counter[str] = Counter()
+    letters = inside = exact = found = 0
+    for text, mentions in zip(texts, encoder.find([text.text for text in texts], vectors), strict=True):
+        gold = {i for start, end, _ in text.spans for i in range(start, end) if text.text[i].isalnum()}
+        covered = {i for m in mentions for i in range(m.start, m.end) if text.text[i].isalnum()}
+        letters += len(covered)
+        inside += len(covered & gold)
+        found += len(mentions)
+        exact += len({(m.start, m.end, vectors.names[m.type_index]) for m in mentions} & set(text.spans))
+        for start, end, kind in text.spans:
+            total[kind] += 1
+            hit[kind] += all(i in covered for i in range(start, end) if text.text[i].isalnum())
+    for kind in sorted(total):
+        print(f"{kind:<18} {hit[kind]:>4} of {total[kind]:>4}")
+    everything = total.total()
+    print(f"notes {len(texts)}, mentions {everything}")
+    print(f"recall (any type) {hit.total() / everything:.4f}")
+    print(f"precision {inside / max(letters, 1):.4f}")
+    print(f"typed strict F1 {2 * exact / (found + everything):.4f}")
+
+
+if __name__ == "__main__":
+    main()

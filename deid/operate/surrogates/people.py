@@ -1,0 +1,80 @@
+"""What all the names in a subject's notes say about one of them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+from deid.operate.surrogates.name_lists import formal_names, is_given
+from deid.operate.surrogates.name_parts import NamePart, Role, parse_name
+
+
+class People:
+    """What the names in a subject's notes say, whatever their order.
+
+    Args:
+        names: Distinct names as written, sorted.
+
+    Attributes:
+        names: The folded given and family names in them.
+    """
+
+    def __init__(self, names: Iterable[str]) -> None:
+        parsed = [parse_name(name) for name in names]
+        self.names = frozenset(
+            part.word.key for parts in parsed for part in parts if part.role not in (Role.FIXED, Role.INITIAL)
+        )
+        self._votes: Counter[str] = Counter()
+        self._full: list[tuple[frozenset[str], frozenset[str]]] = []
+        self._initials: dict[str, tuple[tuple[Role, str], ...]] = {}
+        for parts in parsed:
+            self._add(parts)
+
+    def _add(self, parts: tuple[NamePart, ...]) -> None:
+        named = [(part.role, part.word.key) for part in parts if part.role in (Role.GIVEN, Role.FAMILY)]
+        for role, key in named:
+            self._votes[key] += 1 if role is Role.GIVEN else -1
+        given = frozenset(key for role, key in named if role is Role.GIVEN)
+        family = frozenset(key for role, key in named if role is Role.FAMILY)
+        if given and family:
+            self._full.append((given, family))
+            spoken = sorted((part for part in parts if part.role is not Role.FIXED), key=_spoken_order)
+            letters = "".join(part.word.key[0] for part in spoken)
+            self._initials.setdefault(letters, tuple((part.role, part.word.key) for part in spoken))
+
+    def role(self, key: str, here: Role) -> Role:
+        """Return the role of a folded name, the same wherever it stands in the subject's notes.
+
+        Args:
+            key: The name.
+            here: Its role in the mention at hand, which counts if the other mentions do not tell.
+        """
+        votes = self._votes.get(key, 0)
+        if votes:
+            return Role.GIVEN if votes > 0 else Role.FAMILY
+        if here is not Role.LONE and key not in self._votes:
+            return here
+        return Role.GIVEN if is_given(key) else Role.FAMILY
+
+    def abbreviated(self, letter: str, role: Role, beside: frozenset[str]) -> str | None:
+        """Return the folded name that an initial stands for, if a fuller form of the name is there.
+
+        Args:
+            letter: The initial, in lower case.
+            role: Whether it stands for a given or a family name.
+            beside: The names written out beside it; one of them has to be in the fuller form.
+        """
+        fitting = set()
+        for given, family in self._full:
+            mine, other = (given, family) if role is Role.GIVEN else (family, given)
+            if beside & other:
+                fitting |= {key for key in mine if letter in (key[0], formal_names().get(key, key)[0])}
+        return min(fitting, default=None)
+
+    def spelled_out(self, letters: str) -> tuple[tuple[Role, str], ...] | None:
+        """Return the parts of the name whose initials these are, or None."""
+        return self._initials.get(letters)
+
+
+def _spoken_order(part: NamePart) -> tuple[bool, int]:
+    return part.role is Role.FAMILY, part.word.start

@@ -1,0 +1,194 @@
+"""A run directory: its files, its lock, and what a finished one says of itself."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from deid.audit.log import LOG_NAME, MANIFEST_NAME
+from deid.errors import InputOutputError, UsageError
+from deid.formats.source import Columns, open_source
+from deid.run.manifest import COMPLETE, read_manifest
+
+NOTES, QUARANTINE, WORK, TIMING = "notes", "quarantine", "work", "timing.json"
+QUARANTINE_LIST = "quarantine.jsonl"
+_LOCK = ".lock"
+_TEMPORARY = ".deid-"  # what a killed writer leaves, see `deid.formats.atomic`
+_LISTED = 20
+_LONGER = 20  # markers and surrogates lengthen a note far less than this many times
+
+
+@contextmanager
+def hold(directory: Path, *, resume: bool) -> Iterator[None]:
+    """Take a run directory for this run alone; if nothing comes of the run, leave nothing behind.
+
+    Args:
+        directory: Made if absent.
+        resume: Whether it may hold a run that was begun.
+
+    Raises:
+        UsageError: if it is in use, is not empty, or holds something else than a run.
+        InputOutputError: if it cannot be made or read.
+    """
+    with disk_errors(directory):
+        made = not directory.exists()
+        fresh = _is_fresh(directory, resume=resume)
+        directory.mkdir(parents=True, exist_ok=True)
+        lock = _locked(directory)
+        try:
+            fresh = _is_fresh(directory, resume=resume) and fresh
+            yield
+        finally:
+            if fresh and not _worth_keeping(directory):
+                _clear(directory)
+            (directory / _LOCK).unlink(missing_ok=True)
+            os.close(lock)
+            if made and directory.exists() and not any(directory.iterdir()):
+                directory.rmdir()
+
+
+@contextmanager
+def disk_errors(place: Path) -> Iterator[None]:
+    """Turn failures of the operating system into errors of ours.
+
+    Args:
+        place: What is being worked on.
+
+    Raises:
+        InputOutputError: instead of an `OSError`.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise InputOutputError(
+            f"{place}: {error.strerror or 'cannot be read or written'}; finished units are kept:"
+            " mend the cause and run again with --resume"
+        ) from None
+
+
+def _is_fresh(directory: Path, *, resume: bool) -> bool:
+    if not directory.exists():
+        return True
+    if not directory.is_dir():
+        raise UsageError(f"the output {directory} is a file; --out names a folder")
+    names = {path.name for path in directory.iterdir() if path.name != _LOCK}
+    names = {name for name in names if not name.startswith(_TEMPORARY)}
+    if names and not resume:
+        hint = "go on with its run with --resume" if MANIFEST_NAME in names else "name an empty or new one"
+        raise UsageError(f"the output folder {directory} is not empty: {hint}")
+    if names and MANIFEST_NAME not in names:
+        raise UsageError(f"the output folder {directory} holds other things than a run; name another")
+    return not names
+
+
+def _locked(directory: Path) -> int:
+    path = directory / _LOCK
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.fstat(descriptor).st_ino == path.stat().st_ino:
+            return descriptor
+    except (BlockingIOError, FileNotFoundError):
+        pass
+    os.close(descriptor)
+    raise UsageError(f"another run is at work in {directory}; wait for its end, or name another folder")
+
+
+def _worth_keeping(directory: Path) -> bool:
+    manifest = read_manifest(directory) or {}
+    return manifest.get("status") == COMPLETE or any((directory / WORK).glob("*.jsonl"))
+
+
+def _clear(directory: Path) -> None:
+    for name in (NOTES, QUARANTINE, WORK):
+        if (directory / name).is_dir():
+            shutil.rmtree(directory / name)
+    for name in (MANIFEST_NAME, LOG_NAME, TIMING):
+        (directory / name).unlink(missing_ok=True)
+
+
+@dataclass(frozen=True, slots=True)
+class RunSummary:
+    """What came of a run.
+
+    Args:
+        directory: The run directory.
+        counts: As in the manifest.
+        quarantined: Id and reason of the first notes that were quarantined, 20 at most.
+        passed_through: Carried columns whose names look identifying.
+        unused_columns: Columns of the file of known values that were not understood.
+        seconds: How long it took.
+    """
+
+    directory: Path
+    counts: Mapping[str, Any]
+    quarantined: tuple[tuple[str, str], ...]
+    passed_through: tuple[str, ...]
+    unused_columns: tuple[str, ...]
+    seconds: float
+
+    @property
+    def quarantine_path(self) -> Path:
+        """The list of all quarantined notes."""
+        return self.directory / QUARANTINE / QUARANTINE_LIST
+
+    @property
+    def exit_code(self) -> int:
+        """0, or 3 if notes were quarantined."""
+        return 3 if self.counts["quarantined"] else 0
+
+
+def summarize(directory: Path) -> RunSummary:
+    """Sum up a finished run.
+
+    Args:
+        directory: The run directory.
+
+    Raises:
+        UsageError: if there is no finished run in it.
+        InputOutputError: if it cannot be read.
+    """
+    manifest = read_manifest(directory)
+    if manifest is None or manifest.get("status") != COMPLETE:
+        raise UsageError(f"{directory}: there is no finished run here")
+    with disk_errors(directory), (directory / QUARANTINE / QUARANTINE_LIST).open("rb") as stream:
+        first = [json.loads(line) for line in islice(stream, _LISTED)]
+    listed = tuple((line["note_id"], line["reason"]) for line in first)
+    return RunSummary(directory, manifest["counts"], listed, tuple(manifest["passed_through"]), (), 0.0)
+
+
+def output_texts(directory: Path) -> Iterator[str | None]:
+    """Yield the de-identified texts of a run in order; None for one that cannot be read.
+
+    Args:
+        directory: The run directory.
+
+    Raises:
+        UsageError: if there is no finished run in it.
+        InputOutputError: if it cannot be read.
+    """
+    manifest = read_manifest(directory)
+    if manifest is None or manifest.get("status") != COMPLETE:
+        raise UsageError(f"{directory}: there is no finished run here")
+    options = manifest["options"]
+    is_table = manifest["input"]["reader"] != "TextFolder"
+    names = Columns(text=options["columns"]["text"], note_id=options["columns"]["note_id"])
+    folder = directory / NOTES
+    for path in sorted(folder.iterdir()) if is_table else [folder]:
+        source = open_source(
+            path,
+            columns=names if is_table else None,
+            format=None if is_table else "txt",
+            delimiter=options["delimiter"],
+            max_characters=_LONGER * options["max_characters"],
+        )
+        for entry in source.read():
+            yield entry.note.text if entry.note is not None else None

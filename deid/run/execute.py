@@ -1,0 +1,382 @@
+"""A run: read, work, merge; it can be killed at any point and resumed to the same bytes."""
+
+from __future__ import annotations
+
+import json
+import resource
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import deid
+from deid.audit.log import DEIDENTIFIED, LOG_NAME, MANIFEST_NAME, QUARANTINED, AuditChain, output_digest
+from deid.errors import IntegrityError, UsageError
+from deid.formats.atomic import atomic_file, prepare_folder
+from deid.formats.known_values import KnownValues, read_known_values
+from deid.formats.schemas import with_schema
+from deid.formats.source import Columns, Entry, Outcome, Source, open_source
+from deid.keys import Keys
+from deid.note import KnownValue
+from deid.operate.catalog import needs_code
+from deid.policy import Policy, load_policy
+from deid.run import manifest as manifests
+from deid.run.crosswalk import Crosswalk, Patients
+from deid.run.directory import (
+    NOTES,
+    QUARANTINE,
+    QUARANTINE_LIST,
+    TIMING,
+    WORK,
+    RunSummary,
+    disk_errors,
+    hold,
+    summarize,
+)
+from deid.run.manifest import Tally
+from deid.run.spool import Spool
+from deid.run.units import Partitioning, Receipt, Unit, finished, merge_units, read_units, stretch_name
+from deid.run.workers import FACTORY, Desk, ModelFacts, Recipe, Workers, cores, open_workers
+
+_REPORT_EVERY = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRequest:
+    """What is asked of a run.
+
+    Args:
+        input: File or folder; ``-`` is JSONL on standard input.
+        policy: A policy, the name of a shipped one, or a path.
+        out: The run directory: absent or empty, unless a run is resumed.
+        keys: The secret, if there is one.
+        workers: Processes; 1 is the calling one.
+        resume: Go on with a run that was killed, or begin one.
+        columns: Which column holds what.
+        format: Format of the input; by its name when None.
+        schema: Preset of columns.
+        drop: Columns that are not carried to the output.
+        known_columns: Column to the kind of known value that it holds.
+        delimiter: Between the cells of a CSV file; by its name when None.
+        max_characters: Longest note in code points; longer ones are quarantined.
+        shard_notes: Notes in an output file of a table.
+        patients: File of known values by patient.
+        crosswalk: File of random codes by patient; needed where the policy asks for such codes.
+        options: Further arguments of the factory, such as ``model``; results may not depend on them.
+        partitioning: How the input is cut into units.
+        factory: ``module:attribute`` of what builds a processor.
+    """
+
+    input: str | Path
+    policy: str | Path | Policy
+    out: Path
+    keys: Keys | None = None
+    workers: int = 1
+    resume: bool = False
+    columns: Columns = field(default_factory=Columns)
+    format: str | None = None
+    schema: str | None = None
+    drop: tuple[str, ...] = ()
+    known_columns: Mapping[str, str] = field(default_factory=dict)
+    delimiter: str | None = None
+    max_characters: int = 1_000_000
+    shard_notes: int = 50_000
+    patients: Path | None = None
+    crosswalk: Path | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    partitioning: Partitioning = field(default_factory=Partitioning)
+    factory: str = FACTORY
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a run is.
+
+    Args:
+        stage: ``de-identify`` or ``write``.
+        notes: Notes done in this stage.
+        quarantined: How many of them were quarantined.
+    """
+
+    stage: str
+    notes: int
+    quarantined: int
+
+
+Report = Callable[[Progress], object]
+
+
+def execute(
+    request: RunRequest, *, progress: Report | None = None, clock: Callable[[], float] = time.time
+) -> RunSummary:
+    """Carry out a run.
+
+    Args:
+        request: What is asked.
+        progress: Told now and then how far the run is.
+        clock: Seconds since 1970; goes to timing.json only.
+
+    Raises:
+        UsageError: for an output folder, option or column that cannot be used.
+        PolicyError: if the policy cannot be loaded.
+        KeyMaterialError: if the policy needs a secret and there is none.
+        InputOutputError: if something cannot be read or written, or a worker fails; resume then.
+        IntegrityError: if a resumed run is not the same any more, or the input changed meanwhile.
+    """
+    started = clock()
+    policy = request.policy if isinstance(request.policy, Policy) else load_policy(request.policy)
+    source = _open(request)
+    _check(request, policy, source)
+    known = read_known_values(request.patients) if request.patients else KnownValues({}, ())
+    recipe = Recipe(policy, request.keys, request.factory, request.options)
+    job = _Job(request, policy, source, progress or _silent)
+    with disk_errors(request.out), hold(request.out, resume=request.resume):
+        with open_workers(recipe, request.workers) as workers:
+            unfinished = job.begin(workers.model())
+            if unfinished:
+                job.work(workers, known.by_patient)
+        if unfinished:
+            job.finish(started, clock)
+        if job.work_folder.exists():
+            shutil.rmtree(job.work_folder)
+    return replace(summarize(request.out), unused_columns=known.ignored, seconds=clock() - started)
+
+
+def stream(request: RunRequest, output: BinaryIO, *, clock: Callable[[], float] = time.time) -> RunSummary:
+    """De-identify JSONL to a stream, without a run directory; nothing comes out before all is done.
+
+    Args:
+        request: What is asked; `out` and `resume` have no meaning.
+        output: Takes the lines, quarantined notes left out.
+        clock: As for `execute`.
+
+    Raises:
+        DeidError: as `execute`; a UsageError if the input is not JSONL.
+    """
+    is_jsonl = request.format == "jsonl" or Path(request.input).suffix in (".jsonl", ".ndjson")
+    if str(request.input) != "-" and not is_jsonl:
+        raise UsageError("--out - writes JSONL and needs JSONL as input; give a folder with --out instead")
+    with tempfile.TemporaryDirectory(prefix="deid-") as folder:
+        summary = execute(replace(request, out=Path(folder) / "run", resume=False), clock=clock)
+        for shard in sorted((summary.directory / NOTES).iterdir()):
+            with shard.open("rb") as lines:
+                shutil.copyfileobj(lines, output)
+        output.flush()
+    return summary
+
+
+def _silent(_: Progress) -> None:
+    pass
+
+
+def _open(request: RunRequest) -> Source:
+    return open_source(
+        request.input,
+        columns=request.columns,
+        format=request.format,
+        schema=request.schema,
+        drop=request.drop,
+        known_columns=request.known_columns,
+        max_characters=request.max_characters,
+        shard_notes=request.shard_notes,
+        delimiter=request.delimiter,
+    )
+
+
+def _check(request: RunRequest, policy: Policy, source: Source) -> None:
+    if request.workers < 1:
+        raise UsageError(f"--workers must be at least 1, got {request.workers}")
+    out = request.out.resolve()
+    if source.path is not None and source.path.is_dir() and out.is_relative_to(source.path.resolve()):
+        raise UsageError(f"the output folder {request.out} lies inside the input; name another")
+    specs = [policy.default_operator, *(kind.operator for kind in policy.types)]
+    asks = any(needs_code(spec) for spec in specs)
+    if request.crosswalk is None:
+        if asks:
+            raise UsageError(f"policy {policy.name} asks for random codes: name their file with --crosswalk")
+    elif not asks:
+        raise UsageError(f"policy {policy.name} asks for no random codes: leave out --crosswalk")
+    elif request.crosswalk.resolve().is_relative_to(out):
+        raise UsageError(
+            "--crosswalk must not lie in the run directory: who gets the notes must not get the codes"
+        )
+
+
+def _draft(request: RunRequest, policy: Policy, source: Source, model: ModelFacts) -> dict[str, Any]:
+    patients = request.patients
+    return {
+        "format_version": manifests.FORMAT_VERSION,
+        "deid_version": deid.__version__,
+        "status": manifests.RUNNING,
+        "code": {"digest": manifests.code_digest()},
+        "policy": manifests.policy_facts(policy),
+        "model": asdict(model),
+        "key": {"id": request.keys.key_id if request.keys is not None else None},
+        "input": {"reader": type(source).__name__, "digest": source.digest(), "bytes": source.size()},
+        "options": {
+            "columns": asdict(with_schema(request.columns, request.schema)),
+            "format": request.format,
+            "schema": request.schema,
+            "drop": list(request.drop),
+            "known_columns": dict(request.known_columns),
+            "known_values": manifests.file_digest(patients) if patients is not None else None,
+            "delimiter": request.delimiter,
+            "max_characters": request.max_characters,
+            "shard_notes": request.shard_notes,
+            "partitioning": asdict(request.partitioning),
+        },
+        "passed_through": list(source.passed_through()),
+        "crosswalk": None,
+    }
+
+
+class _Job:
+    """The two passes over the input: units are worked on, then their results are merged in input order."""
+
+    def __init__(self, request: RunRequest, policy: Policy, source: Source, report: Report) -> None:
+        self._request, self._policy, self._source, self._report = request, policy, source, report
+        self.work_folder = request.out / WORK
+        self._draft: dict[str, Any] = {}
+        self._desk = Desk(self.work_folder, "")
+        self._entries = self._notes = self._quarantined = self._stretches = 0
+        self._partitions: list[str] = []
+
+    def begin(self, model: ModelFacts) -> bool:
+        """Write the draft of a manifest, or compare with the run resumed; tell if there is work to do."""
+        self._draft = _draft(self._request, self._policy, self._source, model)
+        before = manifests.read_manifest(self._request.out)
+        if before is None:
+            manifests.write_json(self._request.out / MANIFEST_NAME, self._draft)
+        else:
+            manifests.check_same(before, self._draft)
+            if before.get("status") == manifests.COMPLETE:
+                return False
+        self.work_folder.mkdir(exist_ok=True)
+        self._desk = Desk(self.work_folder, manifests.run_id(self._draft))
+        return True
+
+    def work(self, workers: Workers, known: Mapping[str, tuple[KnownValue, ...]]) -> None:
+        """Work on the units that are not finished yet."""
+        request, source = self._request, self._source
+        path = request.crosswalk
+        with ExitStack() as stack:
+            crosswalk = stack.enter_context(Crosswalk(path)) if path is not None else None
+            patients = Patients(
+                partitions=request.partitioning.count(source.size() if source.path is not None else None),
+                keys=request.keys,
+                known=known,
+                known_columns=request.known_columns,
+                crosswalk=crosswalk,
+                record=self.work_folder / "crosswalk",
+            )
+            spool = stack.enter_context(Spool(request.out, patients.partitions))
+            entries = self._counted(source.read())
+            units = read_units(entries, spool=spool, patients=patients, partitioning=request.partitioning)
+            for receipt in workers.run(self._unfinished(units), self._desk):
+                self._done(receipt)
+            if crosswalk is not None:
+                self._draft["crosswalk"] = {"digest": crosswalk.digest}
+
+    def finish(self, started: float, clock: Callable[[], float]) -> None:
+        """Write notes, audit log, quarantine list and timing, and last the manifest that says so."""
+        out = self._request.out
+        prepare_folder(out, source=None)
+        for name in (NOTES, QUARANTINE):
+            if (out / name).is_dir():
+                shutil.rmtree(out / name)
+        (out / QUARANTINE).mkdir()
+        tally, chain = self._merge()
+        _write_timing(self._request, started=started, ended=clock(), notes=tally.notes)
+        final = manifests.completed(self._draft, tally=tally, chain=chain, keys=self._request.keys)
+        manifests.write_json(out / MANIFEST_NAME, final)
+
+    def _merge(self) -> tuple[Tally, AuditChain]:
+        out = self._request.out
+        tally = Tally()
+        chain = AuditChain(
+            policy_digest=self._draft["policy"]["digest"],
+            input_digest=self._draft["input"]["digest"],
+            keys=self._request.keys,
+        )
+        with atomic_file(out / LOG_NAME) as log, atomic_file(out / QUARANTINE / QUARANTINE_LIST) as listing:
+            outcomes = self._outcomes(tally, chain, log=log, listing=listing)
+            self._source.write(outcomes, out / NOTES)
+        if tally.notes != self._entries:
+            raise IntegrityError(f"{self._entries} notes were read, {tally.notes} written: the input changed")
+        return tally, chain
+
+    def _counted(self, entries: Iterable[Entry]) -> Iterator[Entry]:
+        for entry in entries:
+            self._entries += 1
+            yield entry
+
+    def _unfinished(self, units: Iterable[Unit]) -> Iterator[Unit]:
+        for unit in units:
+            if unit.name == stretch_name(self._stretches):
+                self._stretches += 1
+            else:
+                self._partitions.append(unit.name)
+            receipt = finished(self._desk.folder, unit, run_id=self._desk.run_id)
+            if receipt is None:
+                yield unit
+            else:
+                self._done(receipt)
+
+    def _done(self, receipt: Receipt) -> None:
+        self._notes += receipt.notes
+        self._quarantined += receipt.quarantined
+        self._report(Progress("de-identify", self._notes, self._quarantined))
+
+    def _outcomes(
+        self, tally: Tally, chain: AuditChain, *, log: BinaryIO, listing: BinaryIO
+    ) -> Iterator[Outcome]:
+        lines = merge_units(self._desk.folder, stretches=self._stretches, partitions=self._partitions)
+        for ordinal, line in enumerate(lines):
+            if line["ordinal"] != ordinal:
+                raise IntegrityError(f"the result of note {ordinal} is missing; begin in a new folder")
+            tally.add(line)
+            log.write(chain.append(_facts(line, self._request.keys)).encode())
+            if "reason" in line:
+                kept = {name: line[name] for name in ("ordinal", "note_id", "reason", "detail")}
+                listing.write(json.dumps(kept).encode() + b"\n")
+            if ordinal % _REPORT_EVERY == 0:
+                self._report(Progress("write", tally.notes, sum(tally.quarantined.values())))
+            yield Outcome(ordinal, line.get("text"))
+
+
+def _facts(line: Mapping[str, Any], keys: Keys | None) -> dict[str, Any]:
+    text = line.get("text")
+    return {
+        "note_id": line["note_id"],
+        "ordinal": line["ordinal"],
+        "status": QUARANTINED if text is None else DEIDENTIFIED,
+        "output_digest": None if text is None else output_digest(text, keys),
+        "spans": line.get("spans", []),
+        "reason": line.get("reason"),
+    }
+
+
+def _write_timing(request: RunRequest, *, started: float, ended: float, notes: int) -> None:
+    """Clocks and facts of the machine, apart from all that is the same in every run."""
+    seconds = max(ended - started, 1e-9)
+    who = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    unit = 1 if sys.platform == "darwin" else 1024
+    own, children = (resource.getrusage(each).ru_maxrss * unit for each in who)
+    manifests.write_json(
+        request.out / TIMING,
+        {
+            "started": datetime.fromtimestamp(started, UTC).isoformat(),
+            "ended": datetime.fromtimestamp(ended, UTC).isoformat(),
+            "seconds": round(seconds, 3),
+            "notes_per_second": round(notes / seconds, 3),
+            "workers": request.workers,
+            "cores": cores(),
+            "peak_memory_bytes": {"main": own, "largest_worker": children},
+        },
+    )
