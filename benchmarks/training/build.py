@@ -14,12 +14,15 @@ import argparse
 import hashlib
 import json
 import random
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from deid.detect.rule_engine import RuleEngine
+from deid.detect.rule_file import shipped_rules
 from deid.formats.markup import GoldMention, read_marked
 from deid.keys import Keys
 from deid.note import Note, Span
@@ -30,6 +33,10 @@ from deid.policy import load_policy
 HERE = Path(__file__).resolve().parent
 BUILD = HERE / "build"
 Record = dict[str, Any]
+TELLING = re.compile(
+    r"\b(Dr|Doctor|Mr|Mrs|Ms|Miss|Prof|name is|call me|retired|work(s|ed|ing)?|employed|occupation|job)\b",
+    re.IGNORECASE,
+)
 
 
 def main() -> None:
@@ -50,6 +57,7 @@ def main() -> None:
         mapping = yaml.safe_load((HERE / "corpora.yaml").read_text(encoding="utf-8"))
         for name, spec in mapping["corpora"].items():
             write(f"{name}.jsonl", public_corpus(arguments.data, spec, rng))
+        write("clinical.jsonl", quiet_clinical_text(arguments.data, mapping["quiet"]))
 
 
 def write(name: str, records: Iterable[Record]) -> None:
@@ -143,6 +151,18 @@ def public_corpus(data: Path, spec: Record, rng: random.Random) -> Iterator[Reco
         mapped = [{**span, "label": labels[span["label"]] or ""} for span in spans]
         keys = ("start", "end", "label")
         yield {"text": row["text"], "spans": [{key: span[key] for key in keys} for span in mapped]}
+
+
+def quiet_clinical_text(data: Path, files: list[str]) -> Iterator[Record]:
+    """Yield clinical texts in which no rule finds anything and no word announces a name or a job."""
+    engine = RuleEngine(shipped_rules())
+    seen: set[str] = set()
+    for path in files:
+        for line in (data / path).open(encoding="utf-8"):
+            text = json.loads(line)["text"]
+            if text not in seen and not TELLING.search(text) and not engine.find(text):
+                seen.add(text)
+                yield {"text": text, "spans": []}
 
 
 if __name__ == "__main__":
