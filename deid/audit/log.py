@@ -71,10 +71,9 @@ class AuditChain:
 
     def hash(self, entry: Mapping[str, Any]) -> str:
         """Return the hash of an entry, over everything in it but the hash."""
-        body = canonical({name: value for name, value in entry.items() if name != "hash"}).encode()
         if self._secret is None:
-            return hashlib.sha256(body).hexdigest()
-        return hmac.digest(self._secret, body, "sha256").hex()
+            return _plain_hash(entry)
+        return hmac.digest(self._secret, _hashed(entry), "sha256").hex()
 
     def append(self, facts: Mapping[str, Any]) -> str:
         """Return the next line, with its line break.
@@ -93,12 +92,20 @@ class AuditChain:
         self.length += 1
 
 
+def _hashed(entry: Mapping[str, Any]) -> bytes:
+    return canonical({name: value for name, value in entry.items() if name != "hash"}).encode()
+
+
+def _plain_hash(entry: Mapping[str, Any]) -> str:
+    return hashlib.sha256(_hashed(entry)).hexdigest()
+
+
 @dataclass(frozen=True, slots=True)
 class AuditFault:
     """The first thing wrong with a log.
 
     Args:
-        kind: ``edited``, ``deleted``, ``inserted``, ``reordered``, ``truncated``, ``forged``, ``manifest`` or ``text``.
+        kind: One of edited, deleted, inserted, reordered, truncated, forged, manifest, text.
         detail: What was seen; no note text.
         entry: Number of the entry, counted from 0; None where it is not about one entry.
     """
@@ -133,10 +140,10 @@ class AuditCheck:
 def verify_log(
     run_dir: Path, *, keys: Keys | None = None, texts: Iterable[str | None] | None = None
 ) -> AuditCheck:
-    """Check a run's audit log against itself, its manifest and, if asked, the output texts; one entry at a time.
+    """Check a run's audit log against itself, its manifest and, if asked, the output texts; entry by entry.
 
-    Without a secret the chain shows accidents and clumsy changes; who can write the folder can rebuild it all.
-    With one, nothing can be changed unseen by somebody who does not hold it.
+    Without a secret the chain shows accidents and clumsy changes: who can write the folder can rebuild it.
+    With one, nobody who does not hold it can change anything unseen.
 
     Args:
         run_dir: The run directory.
@@ -219,13 +226,11 @@ def _first_fault(
         entry = _parse(line)
         if entry is None:
             return AuditFault("edited", "the line is not an entry as it is written", chain.length)
-        fault = _entry_fault(entry, chain, lines)
+        fault = _content_fault(entry, chain) or _place_fault(entry, chain, lines)
         if fault is None and outputs is not None and entry["status"] == DEIDENTIFIED:
             text = next(outputs, None)
             if text is None or output_digest(text, keys) != entry["output_digest"]:
-                fault = AuditFault(
-                    "text", "the output text is missing or is not the one logged", chain.length
-                )
+                fault = AuditFault("text", "the output text is missing or not the one logged", chain.length)
         if fault is not None:
             return fault
         chain.accept(entry["hash"])
@@ -237,21 +242,25 @@ def _first_fault(
 def _parse(line: bytes) -> dict[str, Any] | None:
     try:
         entry = json.loads(line)
-    except ValueError:
+        # White space or a repeated key would leave the hash as it is.
+        as_written = canonical(entry).encode() + b"\n"
+    except (ValueError, RecursionError):
         return None
     if not isinstance(entry, dict) or set(entry) != _FIELDS or type(entry["seq"]) is not int:
         return None
-    # White space or a repeated key would leave the hash as it is.
-    return entry if line == canonical(entry).encode() + b"\n" else None
+    return entry if line == as_written else None
 
 
-def _entry_fault(entry: Mapping[str, Any], chain: AuditChain, rest: Iterator[bytes]) -> AuditFault | None:
+def _content_fault(entry: Mapping[str, Any], chain: AuditChain) -> AuditFault | None:
+    if entry["hash"] == chain.hash(entry):
+        return None
+    if entry["hash"] == _plain_hash(entry):
+        return AuditFault("forged", "the entry was hashed without the secret", chain.length)
+    return AuditFault("edited", "the content does not match the entry's hash", chain.length)
+
+
+def _place_fault(entry: Mapping[str, Any], chain: AuditChain, rest: Iterator[bytes]) -> AuditFault | None:
     expected, number = chain.length, entry["seq"]
-    if entry["hash"] != chain.hash(entry):
-        plain = hashlib.sha256(canonical({k: v for k, v in entry.items() if k != "hash"}).encode())
-        if chain.algorithm == _KEYED and entry["hash"] == plain.hexdigest():
-            return AuditFault("forged", "the entry was hashed without the secret", expected)
-        return AuditFault("edited", "the content does not match the entry's hash", expected)
     if number < expected:
         return AuditFault("inserted", f"number {number} stands here again: an entry was put in", expected)
     if number > expected:

@@ -167,7 +167,7 @@ def as_json(report: RunReport) -> dict[str, Any]:
     """Return a report as plain values; the policy's descriptions are left to the manifest."""
     manifest = dict(report.manifest)
     manifest["policy"] = {key: value for key, value in manifest["policy"].items() if key != "resolved"}
-    values = {"manifest": manifest, "timing": dict(report.timing)}
+    values: dict[str, Any] = {"manifest": manifest, "timing": dict(report.timing)}
     values["types"] = [asdict(row) for row in report.types]
     values["quarantined"] = [{"note_id": note, "reason": reason} for note, reason in report.quarantined]
     if report.samples:

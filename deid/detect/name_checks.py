@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
+from unicodedata import combining, normalize
 
 from deid.detect.lists import word_list
 
@@ -15,8 +16,8 @@ _PARTICLES = frozenset(
 _SUFFIXES = frozenset({"jr", "sr", "ii", "iii", "iv"})
 # Word endings of diseases, drugs, procedures and plain prose; they speak against a name that no list knows.
 _CLINICAL_ENDING = re.compile(
-    r"(?:itis|osis|[ae]mia|oma|pathy|algia|uria|tomy|plasty|scopy|graphy|gram|ology|ologist|megaly|penia|plasia|trophy|lysis"
-    r"|plegia|paresis|phagia|pnea|cardia|rhea|rrhage|tension|spasm|therapy|ism|oid|ation|ment|ness|less|ing|tic|ical|ous|ive|ated"
+    r"(?:itis|osis|[ae]mia|oma|pathy|algia|uria|tomy|plasty|scopy|graphy|gram|ology|ologist|scopist|iatrist|ician|megaly|penia|plasia|trophy|lysis"
+    r"|plegia|paresis|phagia|pnea|cardia|rhea|rrhage|tension|spasm|therapy|ism|oid|ation|ment|ness|less|ing|tic|ical|ative|ated"
     r"|pril|olol|statin|sartan|azole|mycin|cillin|idine|tide|mab|nib|pam|vir|parin|xaban|gliptin|flozin|dipine|cycline|floxacin|sone"
     r"|olone|caine|ine|ide|ate|one)$"
 )
@@ -86,8 +87,12 @@ def _full_words(surface: str) -> list[str]:
     return [word for word in words if len(word) > 1 and word not in _PARTICLES and word not in _SUFFIXES]
 
 
+def _plain(word: str) -> str:
+    return "".join(sign for sign in normalize("NFKD", word) if not combining(sign))
+
+
 def _is_listed(word: str) -> bool:
-    return word in word_list("given_names") or word in word_list("surnames")
+    return any(form in word_list(name) for form in (word, _plain(word)) for name in ("given_names", "surnames"))
 
 
 def _is_plausible(word: str) -> bool:
@@ -97,7 +102,7 @@ def _is_plausible(word: str) -> bool:
         return True
     parts = word.split("-")
     if len(parts) > 1:
-        return all(_is_plausible(part) for part in parts if len(part) > 1)
+        return any(_is_listed(part) for part in parts) or all(_is_plausible(part) for part in parts if len(part) > 1)
     return word not in word_list("common_words") and not (len(word) > 5 and _CLINICAL_ENDING.search(word))
 
 
@@ -105,6 +110,18 @@ def person_name(surface: str) -> bool:
     """Accept words that can make up a name: none of them prose or a clinical term, unless listed as a name."""
     words = _full_words(surface)
     return bool(words) and all(_is_plausible(word) for word in words)
+
+
+def titled_name(surface: str) -> bool:
+    """Accept words after a title in mixed case (``Dr. Quill``): only what never is a name is refused."""
+    words = _full_words(surface)
+    return bool(words) and not any(word in word_list("name_stops") for word in words)
+
+
+def login(surface: str) -> bool:
+    """Accept a log-in name: no common word and no term of a note."""
+    word = surface.casefold()
+    return word not in word_list("common_words") and word not in word_list("name_stops")
 
 
 def relative_name(surface: str) -> bool:
@@ -129,7 +146,8 @@ def given_name(surface: str) -> bool:
     words = _full_words(surface)
     if not words or not relative_name(surface):
         return False
-    return words[0] in word_list("given_names") and words[0] not in word_list("common_words")
+    is_given = words[0] in word_list("given_names") or _plain(words[0]) in word_list("given_names")
+    return is_given and words[0] not in word_list("common_words")
 
 
 def listed_name(surface: str) -> bool:
@@ -144,6 +162,12 @@ def last_first(surface: str) -> bool:
     """Accept ``SURNAME, GIVEN M.`` where the given name is listed and both parts can be names."""
     last, _, first = surface.partition(",")
     return person_name(last) and given_name(first)
+
+
+def hl7_name(surface: str) -> bool:
+    """Accept ``FAMILY^GIVEN`` of an HL7 field (XPN, XCN) whose given name is listed."""
+    family, given, *_ = surface.split("^")
+    return person_name(family) and given_name(given)
 
 
 def city(surface: str) -> bool:
@@ -165,6 +189,14 @@ def _names_something(surface: str, *generic: str) -> bool:
 def facility(surface: str) -> bool:
     """Accept a place of care that is named, as opposed to ``Outpatient Pain Clinic``."""
     return _names_something(surface, "facility_words")
+
+
+def facility_listed(surface: str) -> bool:
+    """Accept a named place of care whose first word is a listed name or city, or no word of the language at all."""
+    words = _full_words(surface)
+    if not words or not facility(surface):
+        return False
+    return _is_listed(words[0]) or words[0] in word_list("cities") or words[0] not in word_list("common_words")
 
 
 def organization(surface: str) -> bool:
@@ -197,13 +229,17 @@ def uk_postcode(surface: str) -> bool:
 CHECKS: Mapping[str, Callable[[str], bool]] = MappingProxyType(
     {
         "person_name": person_name,
+        "titled_name": titled_name,
+        "login": login,
         "relative_name": relative_name,
         "surname": surname,
         "given_name": given_name,
         "listed_name": listed_name,
         "last_first": last_first,
+        "hl7_name": hl7_name,
         "city": city,
         "facility": facility,
+        "facility_listed": facility_listed,
         "organization": organization,
         "place": place,
         "named": named,

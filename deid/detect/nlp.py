@@ -24,14 +24,16 @@ class BlankNlpEngine(NlpEngine):
 
     Args:
         components: Run over every doc, in order.
+        lemmas: Whether to fill in lemmas and keywords, which context words of other recognizers need.
     """
 
     engine_name = "deid-blank"
     is_available = True
 
-    def __init__(self, components: Sequence[Component] = ()) -> None:
+    def __init__(self, components: Sequence[Component] = (), *, lemmas: bool = True) -> None:
         self.pipeline = spacy.blank("en")
         self._components = tuple(components)
+        self._lemmas = lemmas
         # Memory is bounded by the size of a batch, so spaCy's own guard against long texts is not needed.
         self.pipeline.max_length = 1 << 31
 
@@ -77,12 +79,12 @@ class BlankNlpEngine(NlpEngine):
             yield doc.text, self._artifacts(doc, language)
 
     def _artifacts(self, doc: Doc, language: str) -> NlpArtifacts:
-        lemmas = [token.lower_ for token in doc]
-        indices = [token.idx for token in doc]
+        strings = self.pipeline.vocab.strings
+        lemmas = [strings[key] for key in doc.to_array("LOWER").tolist()] if self._lemmas else []
         return NlpArtifacts(
             entities=[],
             tokens=doc,
-            tokens_indices=indices,
+            tokens_indices=doc.to_array("IDX").tolist(),
             lemmas=lemmas,
             nlp_engine=self,
             language=language,

@@ -24,7 +24,20 @@ _VIN_WEIGHTS = (8, 7, 6, 5, 4, 3, 2, 10, 0, 9, 8, 7, 6, 5, 4, 3, 2)
 _NO_LOGIN = frozenset(
     {"failed", "unknown", "none", "reset", "required", "expired", "disabled", "pending", "same"}
 )
-_VERTEBRA = re.compile(r"[CTLS]\d{1,2}-?(?:[CTLS]?\d{1,2})?")
+_VERTEBRAE = re.compile(r"[CTLS]\d{1,2}(?:[-/][CTLS]?\d{1,2})*")
+_YEARS = re.compile(r"(?:19|20|21)\d\d(?:[-/](?:19|20|21)?\d\d)?")
+_DIAGNOSIS_CODE = re.compile(r"[A-TV-Z]\d[0-9AB]\.?\d{0,3}[A-Z]?")
+# What stands before a number in vital signs, results, fluids and orders; ICD-10-CM codes and section titles.
+_MEASURES = frozenset(
+    """A AC AG ALP ALT ANC APGAR AST BE BG BID BMI BMP BNP BP BS BUN CA CBC CK CL CMP CO CPT CR CRP CT CVP D DBP
+    DX EBL ECG ED EDW EF EKG ESR ETCO FEV FIO FVC G GCS GFR H HB HCG HCPCS HCT HGB HPF HR ICD ICU ID IL IM INR IU
+    IV K KCL KUB LDH LDL LR LVEF MAP MCV MG ML MRI NA NDC NG NS O PCO PEEP PET PH PHQ PLT PO PRN PSA PT PTT Q
+    RBC RR SAT SBP SC SPO SQ SUV T TID TSH TV US UOP VT VS WBC WT XR YO""".split()
+)
+# Sponsors' codes for drugs in trials, such as MK-3475.
+_DRUG_PREFIXES = frozenset(
+    "ABBV ABT AMG AZD BAY BGB BI BMS CC GSK IMA JNJ LY MEDI MK NCT PF RG RO SAR SB TAK VX ZD".split()
+)
 # ITU-T E.164 assigned country codes: of two digits, and the first two digits of those with three.
 _TWO_DIGIT_CODE = re.compile(r"2[07]|3[0-469]|4[013-9]|5[1-8]|6[0-6]|8[1246]|9[0-58]")
 _THREE_DIGIT_CODE = re.compile(r"2[1-69]|3[578]|42|5[09]|6[789]|8[0578]|9[679]")
@@ -148,13 +161,56 @@ def telephone(surface: str) -> bool:
 
 
 def identifier(surface: str) -> bool:
-    """Accept a labelled number unless it is a complete date or a percentage of nothing but zeros."""
-    return any(digit != "0" for digit in _digits(surface)) and not date_checks.numeric_date(surface)
+    """Accept a labelled value with at least three digits that is no date, no year and no measurement.
+
+    Two digits are enough behind capitals and a hyphen, as in ``IB-77``.
+    """
+    digits = _digits(surface)
+    least = 2 if re.match(r"[A-Z]{2,5}[- ]\d", surface) else 3
+    return len(digits) >= least and not _is_other_number(surface, digits)
 
 
 def identifier_not_year(surface: str) -> bool:
-    """Accept what `identifier` accepts unless it reads as a year of 1900 to 2199."""
-    return identifier(surface) and not re.fullmatch(r"(?:19|20|21)\d\d", surface)
+    """Accept what `identifier` accepts."""
+    return identifier(surface)
+
+
+def identifier_four(surface: str) -> bool:
+    """Accept what `identifier` accepts if it has a letter or at least four digits."""
+    return identifier(surface) and (len(_digits(surface)) >= 4 or any(sign.isalpha() for sign in surface))
+
+
+def code(surface: str) -> bool:
+    """Accept a value whose shape alone says identifier, behind a label that is also a word of prose.
+
+    Capitals and digits with a hyphen, or at least four digits; without letters at least six digits.
+    """
+    digits = _digits(surface)
+    lettered = any(sign.isalpha() for sign in surface)
+    least = (3 if re.search("[-/&]", surface) else 4) if lettered else 6
+    return len(digits) >= least and not _is_other_number(surface, digits)
+
+
+def _is_other_number(surface: str, digits: str) -> bool:
+    if not digits.strip("0") or date_checks.numeric_date(surface) or _YEARS.fullmatch(surface):
+        return True
+    if _VERTEBRAE.fullmatch(surface) or _DIAGNOSIS_CODE.fullmatch(surface):
+        return True
+    measured = re.match(r"([A-Za-z]+) (?=\d)", surface)
+    if measured and len(digits) < 6:
+        is_named = measured[1].upper() in _MEASURES and len(digits) < 5
+        return is_named or int(digits) % 100 == 0 or _YEARS.fullmatch(surface[measured.end() :]) is not None
+    return _is_round_range(surface)
+
+
+def _is_round_range(surface: str) -> bool:
+    ends = re.fullmatch(r"([1-9]\d*)[ -]([1-9]\d*)", surface)
+    return ends is not None and int(ends[1]) < int(ends[2]) and int(ends[1]) % 5 == int(ends[2]) % 5 == 0
+
+
+def long_alphanumeric(surface: str) -> bool:
+    """Accept an unlabelled run of capitals and digits that is no diagnosis code and no drug in trials."""
+    return code(surface) and re.split(r"[\d-]", surface)[0] not in _DRUG_PREFIXES
 
 
 def long_number(surface: str) -> bool:
@@ -166,7 +222,7 @@ def license_plate(surface: str) -> bool:
     """Accept letters and digits together, five to eight of them, unless they name vertebrae: ``C5-C6``."""
     signs = _NOT_ALNUM.sub("", surface)
     mixed = any(sign.isdigit() for sign in signs) and any(sign.isalpha() for sign in signs)
-    return mixed and 5 <= len(signs) <= 8 and not _VERTEBRA.fullmatch(surface.replace(" ", ""))
+    return mixed and 5 <= len(signs) <= 8 and not _VERTEBRAE.fullmatch(surface.replace(" ", ""))
 
 
 def vehicle_number(surface: str) -> bool:
@@ -184,7 +240,7 @@ def user_name(surface: str) -> bool:
 
 _OWN = (
     luhn, payment_card, npi, dea, vin, ssn, nhs_number, iban, ipv4, ipv6, mac_address, calling_code,
-    telephone, identifier, identifier_not_year, long_number, license_plate,
+    telephone, identifier, identifier_not_year, identifier_four, code, long_number, long_alphanumeric, license_plate,
     vehicle_number, user_name,
 )  # fmt: skip
 

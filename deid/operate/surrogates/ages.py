@@ -79,4 +79,6 @@ def _spelled(match: re.Match[str], offset: int, *, small: bool) -> str:
         words += between + _UNITS[moved % 10]
     if match[0].isupper():
         return words.upper()
-    return (words.title() if match[0].istitle() else words.capitalize()) if match[0][0].isupper() else words
+    if tens and ones and match[0].istitle():
+        return words.title()
+    return words.capitalize() if match[0][0].isupper() else words

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from deid.keys import Keys
@@ -47,7 +47,7 @@ class Choice:
         return self.keys.number(f"surrogate:{self.kind}", self.key_name, *parts, below=below)
 
     def pick(self, options: Sequence[str], *parts: str, avoid: Callable[[str], bool]) -> str:
-        """Draw an option; the next one in the list where the drawn one is to be avoided.
+        """Draw an option, and others after it where the drawn one is to be avoided.
 
         Args:
             options: A frozen list.
@@ -58,20 +58,23 @@ class Choice:
             OperatorFailure: if all are to be avoided.
         """
         if options:
-            first = self.number(*parts, below=len(options))
+            # Steps of a drawn width, so that the neighbors of avoided options are not drawn more often.
+            width, first = divmod(self.number(*parts, below=2**60), len(options))
             for step in range(len(options)):
-                option = options[(first + step) % len(options)]
+                option = options[(first + step * (width % len(options) or 1)) % len(options)]
+                if not avoid(option):
+                    return option
+            for option in options:
                 if not avoid(option):
                     return option
         raise OperatorFailure("no surrogate is left in the list")
 
-    def letters_and_digits(self, text: str, *parts: str, keep: Collection[int] = ()) -> str:
+    def letters_and_digits(self, text: str, *parts: str) -> str:
         """Replace digits by digits and letters by letters of the same case; everything else stays.
 
         Args:
             text: What to replace; letters beyond ASCII give ASCII letters.
             parts: As for `number`.
-            keep: Indices that stay as they are.
         """
         signs = []
         pool = 0
@@ -82,7 +85,7 @@ class Choice:
                 )
                 pool = int.from_bytes(digest, "big")
             pool, draw = divmod(pool, 260)
-            signs.append(sign if index in keep else _replacement(sign, draw))
+            signs.append(_replacement(sign, draw))
         return "".join(signs)
 
     def shaped(self, text: str, *parts: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 
 from deid.operate.failure import OperatorFailure
@@ -9,16 +10,9 @@ from deid.operate.surrogates.choice import Choice
 from deid.operate.surrogates.lists import rows
 from deid.operate.surrogates.words import fold
 
-_STATUS = (
-    "retired",
-    "former",
-    "ex",
-    "semi-retired",
-    "disabled",
-    "unemployed",
-    "laid-off",
-    "part-time",
-    "full-time",
+_STATUS = re.compile(
+    r"\s*(?:(?:semi-)?retired|former(?:ly)?|ex|disabled|unemployed|laid-off|part-time|full-time)(?:[\s-]+|$)",
+    re.IGNORECASE,
 )
 
 
@@ -51,14 +45,12 @@ def profession(text: str, choice: Choice) -> str:
     Raises:
         OperatorFailure: if there is no letter in it.
     """
-    kept = ""
-    rest = text
-    while fold(rest).startswith(tuple(f"{word} " for word in _STATUS)):
-        first = rest.lstrip().split(None, 1)[0]
-        cut = rest.index(first) + len(first) + 1
-        kept, rest = kept + rest[:cut], rest[cut:]
+    start = 0
+    while match := _STATUS.match(text, start):
+        start = match.end()
+    kept, rest = text[:start], text[start:]
     key = fold(rest)
-    if key in _STATUS or not any(map(str.isalpha, key)):
+    if not any(map(str.isalpha, key)):
         raise OperatorFailure("there is no occupation")
     singular = key.removesuffix("s") if key not in _category_of() else key
     category = _category_of().get(singular) or _category_of_head().get(singular.split()[-1])
