@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from deid.cli.options import column_options, columns_of, model_option
+
 if TYPE_CHECKING:
     from deid.keys import Keys
     from deid.run.directory import RunSummary
@@ -25,12 +27,6 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 @click.option("--out", required=True, help="Run directory, new or empty; - writes JSONL to standard output.")
 @click.option("--workers", default=1, show_default=True, help="Processes.")
 @click.option("--resume", is_flag=True, help="Go on with a run that was stopped.")
-@click.option("--format", "format", help="txt, jsonl, csv or parquet; default: by the name of INPUT.")
-@click.option("--schema", help="Preset of columns: omop-note or mimic-noteevents.")
-@click.option("--text-column", metavar="COLUMN", help="Column of the note; default: text.")
-@click.option("--id-column", metavar="COLUMN", help="Column of its id; default: note_id or id.")
-@click.option("--patient-column", metavar="COLUMN", help="Column of the patient; default: patient_id.")
-@click.option("--date-column", metavar="COLUMN", help="Column of the date; default: note_date.")
 @click.option("--drop", multiple=True, metavar="COLUMN", help="Leave a column out of the output; repeatable.")
 @click.option(
     "--known-column",
@@ -42,10 +38,10 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 @click.option("--patients", type=_FILE, help="CSV, JSONL or Parquet file of known values by patient_id.")
 @click.option("--crosswalk", type=_FILE, help="CSV file of random codes by patient; made if absent.")
 @click.option("--key-file", type=_FILE, help="The secret, see deid key new; default: the variable DEID_KEY.")
-@click.option("--delimiter", help="Between the cells of a CSV file.")
 @click.option("--max-characters", default=1_000_000, show_default=True, help="Longest note worked on.")
 @click.option("--shard-notes", default=50_000, show_default=True, help="Notes in an output file of a table.")
-@click.option("--model", type=click.Path(path_type=Path), help="A model folder; default: the shipped one.")
+@model_option
+@column_options
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON on standard output.")
 def command(**options: Any) -> None:
     """De-identify INPUT: a folder of .txt files, or JSONL, CSV or Parquet; - is JSONL on standard input.
@@ -81,18 +77,14 @@ def command(**options: Any) -> None:
 
 
 def _request(options: dict[str, Any]) -> RunRequest:
-    from deid.formats.source import Columns
     from deid.run.execute import RunRequest
 
-    columns = Columns(
-        options["text_column"], options["id_column"], options["patient_column"], options["date_column"]
-    )
     same = ("policy", "workers", "resume", "format", "schema", "drop", "patients", "crosswalk", "delimiter")
     return RunRequest(
         input=options["input_path"],
         out=Path(options["out"]),
         keys=read_keys(options["key_file"]),
-        columns=columns,
+        columns=columns_of(options),
         known_columns=dict(_known_column(each) for each in options["known_column"]),
         max_characters=options["max_characters"],
         shard_notes=options["shard_notes"],

@@ -12,7 +12,7 @@ from typing import BinaryIO
 from deid.errors import InputOutputError, Reason, UsageError
 from deid.formats.atomic import check_unchanged, digest_of, prepare_folder, reading, state_of, write_shards
 from deid.formats.identifying import UNREADABLE, identifying, readable
-from deid.formats.schemas import check_named, resolve_roles
+from deid.formats.schemas import check_named, kind_columns, resolve_roles
 from deid.formats.source import Entry, Options, Outcome, Pairing, make_entry
 
 _FIELD_LIMIT = 1 << 27
@@ -58,6 +58,7 @@ class CsvTable:
         self._roles = resolve_roles(options.columns, self._header, place=f"input {path}")
         for role, given in (("drop", options.drop), ("known", tuple(options.known_columns))):
             check_named(given, self._header, role=role, place=f"input {path}", text=self._roles.text)
+        self._told = dict.fromkeys((*options.known_columns, *kind_columns(self._header)))
         self._carried = [at for at, name in enumerate(self._header) if name not in options.drop]
 
     def read(self) -> Iterator[Entry]:
@@ -126,7 +127,7 @@ class CsvTable:
             "note_id": cells[roles.note_id],
             "patient_id": cells[roles.patient_id] if roles.patient_id else None,
             "note_date": cells[roles.note_date] if roles.note_date else None,
-            "metadata": {name: cells[name] for name in self._options.known_columns},
+            "metadata": {name: cells[name] for name in self._told},
         }
         return make_entry(ordinal, fields, place=place, max_characters=self._options.max_characters)
 

@@ -24,7 +24,7 @@ from deid.formats.atomic import (
     write_shards,
 )
 from deid.formats.identifying import UNREADABLE, identifying, readable
-from deid.formats.schemas import DEFAULTS, OPTIONS, candidates, check_named, missing_column
+from deid.formats.schemas import DEFAULTS, OPTIONS, candidates, check_named, kind_columns, missing_column
 from deid.formats.source import Entry, Options, Outcome, Pairing, Source, make_entry
 
 _SPACE = re.compile(r"[ \t\n\r]*")
@@ -170,7 +170,8 @@ class Jsonl:
                 ordinal, place, None, Reason.INVALID_RECORD, "not a JSON object with distinct keys"
             ), {}
         fields = {role: self._field(members, role) for role in self._keys}
-        known = {name: members[name].value for name in self._options.known_columns if name in members}
+        told = dict.fromkeys((*self._options.known_columns, *kind_columns(members)))
+        known = {name: members[name].value for name in told if name in members}
         limit = self._options.max_characters
         fields["metadata"] = known
         surrogate = Reason.LONE_SURROGATE

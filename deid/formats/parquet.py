@@ -24,7 +24,7 @@ from deid.formats.atomic import (
     state_of,
 )
 from deid.formats.identifying import identifying
-from deid.formats.schemas import check_named, resolve_roles
+from deid.formats.schemas import check_named, kind_columns, resolve_roles
 from deid.formats.source import Entry, Options, Outcome, Pairing, make_entry
 
 _BATCH_ROWS = 256
@@ -66,6 +66,7 @@ class Parquet:
             )
         for role, given in (("drop", options.drop), ("known", tuple(options.known_columns))):
             check_named(given, self._schema.names, role=role, place=place, text=self._roles.text)
+        self._told = dict.fromkeys((*options.known_columns, *kind_columns(self._schema.names)))
         self._carried = pa.schema(
             [field for field in self._schema if field.name not in options.drop], self._schema.metadata
         )
@@ -73,7 +74,7 @@ class Parquet:
     def read(self) -> Iterator[Entry]:
         """Deliver an entry for each row; see `deid.formats.source.Source`."""
         roles = self._roles
-        named = (roles.text, roles.note_id, roles.patient_id, roles.note_date, *self._options.known_columns)
+        named = (roles.text, roles.note_id, roles.patient_id, roles.note_date, *self._told)
         columns = [name for name in self._schema.names if name in named]
         schema = pa.schema([self._schema.field(name) for name in columns])
         ordinal = 0
@@ -137,7 +138,7 @@ class Parquet:
             _strings(batch.column(name)) if name is not None else [None] * batch.num_rows
             for name in (roles.text, roles.note_id, roles.patient_id, roles.note_date)
         )
-        known = {name: _strings(batch.column(name)) for name in self._options.known_columns}
+        known = {name: _strings(batch.column(name)) for name in self._told}
         for row in range(batch.num_rows):
             fields = {
                 "text": texts[row],

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
 from types import MappingProxyType
 
 from deid.errors import UsageError, unknown_name
 from deid.formats.identifying import readable
+
+KIND_COLUMNS = ("kind", "category", "note_type", "note_type_concept_id")
+"""Columns, in any case, that say of what kind a note is; reports count by it."""
+
+
+def kind_columns(names: Iterable[str]) -> tuple[str, ...]:
+    """Return those of a source's columns that say of what kind a note is."""
+    return tuple(name for name in names if name.lower() in KIND_COLUMNS)
 
 
 @dataclass(frozen=True, slots=True)

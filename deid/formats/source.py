@@ -110,7 +110,7 @@ class Options:
         columns: Which column holds what.
         drop: Columns that are not carried to the output.
         known_columns: Column to kind (`deid.formats.known_values.KINDS`) of what it says about the patient;
-            a note's metadata then holds these columns, and is empty otherwise.
+            a note's metadata holds these columns, and those that say of what kind it is.
         max_characters: Longest text, in code points; longer notes go to quarantine.
         shard_notes: Notes in an output file of a table.
         delimiter: One character between the cells of a CSV file; None for comma, or tab in ``.tsv``.

@@ -15,13 +15,13 @@ from typing import Any
 from deid.errors import InputOutputError, Reason
 from deid.formats.atomic import atomic_file
 from deid.formats.known_values import known_from_columns
+from deid.formats.schemas import KIND_COLUMNS
 from deid.formats.source import Entry
 from deid.note import KnownValue, Note, Replacement
 from deid.run.crosswalk import Patients
 from deid.run.spool import Item, Spool
 from deid.run.work import Group, NoteResult
 
-_KIND_COLUMNS = ("kind", "category", "note_type", "note_type_concept_id")
 _KIND = re.compile(r"[A-Za-z][A-Za-z /&,_-]{0,39}")
 _CONCEPT = re.compile(r"[0-9]{1,10}")
 OTHER_KIND = "other"
@@ -188,7 +188,7 @@ def _patient_group(patient_id: str, items: Sequence[Item], patients: Patients) -
 
 def _kind(metadata: Mapping[str, Any]) -> str | None:
     names = {str(name).lower(): name for name in metadata}
-    for column in _KIND_COLUMNS:
+    for column in KIND_COLUMNS:
         if column in names and (value := metadata[names[column]]) not in (None, ""):
             # Manifests name kinds: anything that does not look like one must not get there.
             pattern = _CONCEPT if column.endswith("_concept_id") else _KIND

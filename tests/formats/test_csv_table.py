@@ -188,7 +188,7 @@ def test_roles_metadata_and_passed_through(tmp_path: Path) -> None:
         "007",
         "2079-03-04",
     )
-    assert entry.note.metadata == {"dob": "3/4/79"}
+    assert entry.note.metadata == {"dob": "3/4/79", "CATEGORY": "c"}
     assert source.passed_through() == (
         "SUBJECT_ID",
         "CHARTDATE",
