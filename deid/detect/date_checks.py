@@ -9,7 +9,7 @@ from types import MappingProxyType
 _DAYS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 _FIRST_YEAR, _LAST_YEAR = 1880, 2199
 _NUMBERS = re.compile(r"\d+")
-# "3/5 strength", "2/6 murmur", "8/10 pain", "20/20"; British notes count "3/7" days, "2/52" weeks, "6/12" months.
+# "3/5 strength", "2/6 murmur", "8/10 pain", "20/20"; British notes count "3/7" days and "6/12" months.
 _SCALES = frozenset({5, 6, 7, 10, 12, 20})
 
 
@@ -42,7 +42,7 @@ def month_day(surface: str) -> bool:
 
 
 def month_day_not_score(surface: str) -> bool:
-    """Accept what `month_day` accepts unless it reads as a fraction, a score out of n or a British duration."""
+    """Accept what `month_day` accepts unless it reads as a fraction, a score or a British duration."""
     if not month_day(surface):
         return False
     first, second = (int(digits) for digits in _NUMBERS.findall(surface))

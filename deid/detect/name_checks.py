@@ -11,74 +11,26 @@ from deid.detect.lists import word_list
 
 _WORD = re.compile(r"[^\W\d_]+(?:['’.-][^\W\d_]+)*")
 _PARTICLES = frozenset(
-    "van von de del della dela di da dos das du la le el al bin binti ibn ben ter ten der den st saint abu zu af y e mac mc".split()
+    {"van", "von", "de", "del", "della", "dela", "di", "da", "dos", "das", "du", "la", "le"}
+    | {"el", "al", "bin", "ibn", "binti", "ben", "ter", "ten", "der", "den", "st", "saint"}
+    | {"abu", "zu", "af", "y", "e", "mac", "mc"}
 )
 _SUFFIXES = frozenset({"jr", "sr", "ii", "iii", "iv"})
 # Word endings of diseases, drugs, procedures and plain prose; they speak against a name that no list knows.
 _CLINICAL_ENDING = re.compile(
-    r"(?:itis|osis|[ae]mia|oma|pathy|algia|uria|tomy|plasty|scopy|graphy|gram|ology|ologist|scopist|iatrist|ician|megaly|penia|plasia|trophy|lysis"
-    r"|plegia|paresis|phagia|pnea|cardia|rhea|rrhage|tension|spasm|therapy|ism|oid|ation|ment|ness|less|ing|tic|ical|ative|ated"
-    r"|pril|olol|statin|sartan|azole|mycin|cillin|idine|tide|mab|nib|pam|vir|parin|xaban|gliptin|flozin|dipine|cycline|floxacin|sone"
-    r"|olone|caine|ine|ide|ate|one)$"
+    r"(?:itis|osis|[ae]mia|oma|pathy|algia|uria|tomy|plasty|scopy|graphy|gram|ology|ologist|scopist|iatrist"
+    r"|ician|megaly|penia|plasia|trophy|lysis|plegia|paresis|phagia|pnea|cardia|rhea|rrhage|tension|spasm"
+    r"|therapy|ism|oid|ation|ment|ness|less|ing|tic|ical|ative|ated|pril|olol|statin|sartan|azole|mycin|cillin"
+    r"|idine|tide|mab|nib|pam|vir|parin|xaban|gliptin|flozin|dipine|cycline|floxacin|sone|olone|caine|ine|ide"
+    r"|ate|one)$"
 )
 # Words that say what a place of care does, not which one it is.
 _SPECIALTY_ENDING = re.compile(
-    r"(?:olog(?:y|ic|ical)|iatry|iatrics?|ular|itis|osis|mia|oma|pathy|algia|phagia|pnea|therapy|surg(?:ery|ical)|graphy|scopy|omy|plasty)$"
+    r"(?:olog(?:y|ic|ical)|iatry|iatrics?|ular|itis|osis|mia|oma|pathy|algia|phagia|pnea|therapy"
+    r"|surg(?:ery|ical)|graphy|scopy|omy|plasty)$"
 )
 _OPENERS = frozenset(
     {"good", "new", "north", "south", "east", "west", "first", "our", "sister", "st", "mount"}
-)
-_NEVER_IN_STREETS = frozenset(
-    {
-        "mg",
-        "ml",
-        "mm",
-        "cm",
-        "mcg",
-        "kg",
-        "meq",
-        "lead",
-        "leads",
-        "unit",
-        "units",
-        "liters",
-        "hours",
-        "days",
-        "weeks",
-        "months",
-    }
-    | {
-        "years",
-        "pack",
-        "packs",
-        "tabs",
-        "tablets",
-        "patients",
-        "ask",
-        "per",
-        "by",
-        "to",
-        "in",
-        "or",
-        "if",
-        "is",
-        "was",
-        "with",
-    }
-    | {
-        "grade",
-        "stage",
-        "sets",
-        "times",
-        "extremities",
-        "views",
-        "view",
-        "night",
-        "steps",
-        "fr",
-        "french",
-        "degrees",
-    }
 )
 
 
@@ -92,7 +44,9 @@ def _plain(word: str) -> str:
 
 
 def _is_listed(word: str) -> bool:
-    return any(form in word_list(name) for form in (word, _plain(word)) for name in ("given_names", "surnames"))
+    return any(
+        form in word_list(name) for form in (word, _plain(word)) for name in ("given_names", "surnames")
+    )
 
 
 def _is_plausible(word: str) -> bool:
@@ -102,12 +56,14 @@ def _is_plausible(word: str) -> bool:
         return True
     parts = word.split("-")
     if len(parts) > 1:
-        return any(_is_listed(part) for part in parts) or all(_is_plausible(part) for part in parts if len(part) > 1)
+        return any(_is_listed(part) for part in parts) or all(
+            _is_plausible(part) for part in parts if len(part) > 1
+        )
     return word not in word_list("common_words") and not (len(word) > 5 and _CLINICAL_ENDING.search(word))
 
 
 def person_name(surface: str) -> bool:
-    """Accept words that can make up a name: none of them prose or a clinical term, unless listed as a name."""
+    """Accept words that can make up a name: none of them prose or clinical, unless listed as a name."""
     words = _full_words(surface)
     return bool(words) and all(_is_plausible(word) for word in words)
 
@@ -151,7 +107,7 @@ def given_name(surface: str) -> bool:
 
 
 def listed_name(surface: str) -> bool:
-    """Accept a listed given name before a listed surname, for places where only the words speak for a name."""
+    """Accept a listed given name before a listed surname, where only the words speak for a name."""
     words = _full_words(surface)
     if len(words) < 2 or " ".join(words) in word_list("eponyms") or " ".join(words) in word_list("cities"):
         return False
@@ -177,7 +133,7 @@ def city(surface: str) -> bool:
 
 
 def _names_something(surface: str, *generic: str) -> bool:
-    """Tell a name from a description: the first word opens a name, and one word at least is not in the lists."""
+    """Tell a name from a description: it opens with a name, and one word at least describes nothing."""
     words = [word.removesuffix("'s") for word in _full_words(surface)]
     described = [word for word in words if any(word in word_list(name) for name in ("name_stops", *generic))]
     if not words or (words[0] in described and words[0] not in _OPENERS):
@@ -192,11 +148,13 @@ def facility(surface: str) -> bool:
 
 
 def facility_listed(surface: str) -> bool:
-    """Accept a named place of care whose first word is a listed name or city, or no word of the language at all."""
+    """Accept a named place of care whose first word is a listed name or city, or no common word."""
     words = _full_words(surface)
     if not words or not facility(surface):
         return False
-    return _is_listed(words[0]) or words[0] in word_list("cities") or words[0] not in word_list("common_words")
+    return (
+        _is_listed(words[0]) or words[0] in word_list("cities") or words[0] not in word_list("common_words")
+    )
 
 
 def organization(surface: str) -> bool:
@@ -210,7 +168,7 @@ def place(surface: str) -> bool:
 
 
 def named(surface: str) -> bool:
-    """Accept a place or an organization with a generic first word (``University of ...``) if another word names it."""
+    """Accept a place or an organization of which any word names it (``University of Larchmont``)."""
     words = [word.removesuffix("'s") for word in _full_words(surface)]
     generic = ("name_stops", "facility_words", "organization_words")
     return any(not any(word in word_list(name) for name in generic) for word in words)
@@ -218,7 +176,7 @@ def named(surface: str) -> bool:
 
 def street(surface: str) -> bool:
     """Accept words of a street address: no dose, count or direction to the reader among them."""
-    return not set(_full_words(surface)) & _NEVER_IN_STREETS
+    return not set(_full_words(surface)) & word_list("street_stops")
 
 
 def uk_postcode(surface: str) -> bool:

@@ -22,21 +22,23 @@ _VIN_VALUES = dict(
 )
 _VIN_WEIGHTS = (8, 7, 6, 5, 4, 3, 2, 10, 0, 9, 8, 7, 6, 5, 4, 3, 2)
 _NO_LOGIN = frozenset(
-    {"failed", "unknown", "none", "reset", "required", "expired", "disabled", "pending", "same"}
+    """april august bid cord covid day dec disabled expired failed feb friday gauge grade group hour jan july june
+    level march may min monday mrsa none nov oct omega patient pending phase q required reset same sept stage step
+    times type unit unknown vit vitamin vitd week year""".split()  # noqa: SIM905 - one word a line reads worse
 )
 _VERTEBRAE = re.compile(r"[CTLS]\d{1,2}(?:[-/][CTLS]?\d{1,2})*")
 _YEARS = re.compile(r"(?:19|20|21)\d\d(?:[-/](?:19|20|21)?\d\d)?")
-_DIAGNOSIS_CODE = re.compile(r"[A-TV-Z]\d[0-9AB]\.?\d{0,3}[A-Z]?")
+_DIAGNOSIS_CODE = re.compile(r"[A-TV-Z]\d[0-9AB]\d{3}[A-Z]")
 # What stands before a number in vital signs, results, fluids and orders; ICD-10-CM codes and section titles.
 _MEASURES = frozenset(
     """A AC AG ALP ALT ANC APGAR AST BE BG BID BMI BMP BNP BP BS BUN CA CBC CK CL CMP CO CPT CR CRP CT CVP D DBP
     DX EBL ECG ED EDW EF EKG ESR ETCO FEV FIO FVC G GCS GFR H HB HCG HCPCS HCT HGB HPF HR ICD ICU ID IL IM INR IU
     IV K KCL KUB LDH LDL LR LVEF MAP MCV MG ML MRI NA NDC NG NS O PCO PEEP PET PH PHQ PLT PO PRN PSA PT PTT Q
-    RBC RR SAT SBP SC SPO SQ SUV T TID TSH TV US UOP VT VS WBC WT XR YO""".split()
+    RBC RR SAT SBP SC SPO SQ SUV T TID TSH TV US UOP VT VS WBC WT XR YO""".split()  # noqa: SIM905
 )
 # Sponsors' codes for drugs in trials, such as MK-3475.
 _DRUG_PREFIXES = frozenset(
-    "ABBV ABT AMG AZD BAY BGB BI BMS CC GSK IMA JNJ LY MEDI MK NCT PF RG RO SAR SB TAK VX ZD".split()
+    "ABBV ABT AMG AZD BAY BGB BI BMS CC GSK IMA JNJ LY MEDI MK NCT PF RG RO SAR SB TAK VX ZD".split()  # noqa: SIM905
 )
 # ITU-T E.164 assigned country codes: of two digits, and the first two digits of those with three.
 _TWO_DIGIT_CODE = re.compile(r"2[07]|3[0-469]|4[013-9]|5[1-8]|6[0-6]|8[1246]|9[0-58]")
@@ -160,19 +162,26 @@ def telephone(surface: str) -> bool:
     return 7 <= len(digits) <= 15 and not date_checks.numeric_date(surface)
 
 
+def telephone_or_spoken(surface: str) -> bool:
+    """Accept what `telephone` accepts, and digits that are written out."""
+    return surface[0].isalpha() or telephone(surface)
+
+
+def ocr_telephone(surface: str) -> bool:
+    """Accept a number of which one to five digits were read as letters: ``6l7-555-OIO8``."""
+    letters = sum(sign.isalpha() for sign in surface)
+    first = re.split(r"[). /-]", surface.lstrip("("), maxsplit=1)[0]
+    return 1 <= letters <= 5 and len(_digits(surface)) >= 5 and any(map(str.isdigit, first))
+
+
 def identifier(surface: str) -> bool:
     """Accept a labelled value with at least three digits that is no date, no year and no measurement.
 
     Two digits are enough behind capitals and a hyphen, as in ``IB-77``.
     """
     digits = _digits(surface)
-    least = 2 if re.match(r"[A-Z]{2,5}[- ]\d", surface) else 3
+    least = 2 if re.match(r"[A-Z]{2,10}-\d|[A-Z]{4,}\d", surface) else 3
     return len(digits) >= least and not _is_other_number(surface, digits)
-
-
-def identifier_not_year(surface: str) -> bool:
-    """Accept what `identifier` accepts."""
-    return identifier(surface)
 
 
 def identifier_four(surface: str) -> bool:
@@ -187,19 +196,27 @@ def code(surface: str) -> bool:
     """
     digits = _digits(surface)
     lettered = any(sign.isalpha() for sign in surface)
-    least = (3 if re.search("[-/&]", surface) else 4) if lettered else 6
+    least = (3 if re.search("[-/&]|[A-Z]{3}", surface) else 4) if lettered else 6
     return len(digits) >= least and not _is_other_number(surface, digits)
 
 
 def _is_other_number(surface: str, digits: str) -> bool:
     if not digits.strip("0") or date_checks.numeric_date(surface) or _YEARS.fullmatch(surface):
         return True
-    if _VERTEBRAE.fullmatch(surface) or _DIAGNOSIS_CODE.fullmatch(surface):
+    if _VERTEBRAE.fullmatch(surface):
         return True
-    measured = re.match(r"([A-Za-z]+) (?=\d)", surface)
-    if measured and len(digits) < 6:
-        is_named = measured[1].upper() in _MEASURES and len(digits) < 5
-        return is_named or int(digits) % 100 == 0 or _YEARS.fullmatch(surface[measured.end() :]) is not None
+    measured = re.match(r"([A-Za-z]+) (\d.*)", surface)
+    if measured:
+        name, number = measured[1].upper(), measured[2]
+        if (
+            name in _MEASURES
+            and len(digits) < 8
+            and all(len(part) < 5 for part in re.findall(r"\d+", number))
+        ):
+            return True
+        if name in {"ID", "NO"} or _YEARS.fullmatch(number):
+            return True
+        return len(digits) < 6 and int(digits) % 100 == 0 and int(digits) > 0
     return _is_round_range(surface)
 
 
@@ -209,8 +226,14 @@ def _is_round_range(surface: str) -> bool:
 
 
 def long_alphanumeric(surface: str) -> bool:
-    """Accept an unlabelled run of capitals and digits that is no diagnosis code and no drug in trials."""
-    return code(surface) and re.split(r"[\d-]", surface)[0] not in _DRUG_PREFIXES
+    """Accept an unlabelled run of capitals and digits that is neither a diagnosis code nor a trial drug."""
+    if (
+        _DIAGNOSIS_CODE.fullmatch(surface)
+        or surface.endswith("000")
+        or re.split(r"[\d-]", surface)[0] in _DRUG_PREFIXES
+    ):
+        return False
+    return identifier(surface)
 
 
 def long_number(surface: str) -> bool:
@@ -219,16 +242,18 @@ def long_number(surface: str) -> bool:
 
 
 def license_plate(surface: str) -> bool:
-    """Accept letters and digits together, five to eight of them, unless they name vertebrae: ``C5-C6``."""
+    """Accept letters and digits together, five to nine of them, unless they name vertebrae: ``C5-C6``."""
     signs = _NOT_ALNUM.sub("", surface)
-    mixed = any(sign.isdigit() for sign in signs) and any(sign.isalpha() for sign in signs)
-    return mixed and 5 <= len(signs) <= 8 and not _VERTEBRAE.fullmatch(surface.replace(" ", ""))
+    is_measured = re.fullmatch(r"(?:[A-Z]{2,3} \d{2,3}|\d{1,3} [A-Z]{2,3})", surface) and any(
+        name in _MEASURES | {"AM", "PM", "MPH"} for name in re.findall("[A-Z]+", surface)
+    )
+    return mixed(surface) and len(signs) <= 9 and not _VERTEBRAE.fullmatch(surface) and not is_measured
 
 
-def vehicle_number(surface: str) -> bool:
-    """Accept at least six letters and digits, both kinds among them."""
-    mixed = any(sign.isdigit() for sign in surface) and any(sign.isalpha() for sign in surface)
-    return mixed and len(surface) >= 6
+def mixed(surface: str) -> bool:
+    """Accept at least five letters and digits, both kinds among them."""
+    signs = _NOT_ALNUM.sub("", surface)
+    return len(signs) >= 5 and any(map(str.isdigit, signs)) and any(map(str.isalpha, signs))
 
 
 def user_name(surface: str) -> bool:
@@ -238,10 +263,18 @@ def user_name(surface: str) -> bool:
     return surface.casefold() not in word_list("common_words") | _NO_LOGIN
 
 
+def log_in(surface: str) -> bool:
+    """Accept a log-in name whose letters are no common word: not ``week12``, ``omega3`` or ``q12``."""
+    letters = surface.casefold().rstrip("0123456789")
+    known = word_list("common_words") | _NO_LOGIN
+    parts = letters.split("_")
+    return len(surface) > 2 and letters not in known and not (len(parts) > 1 and all(p in known for p in parts))
+
+
 _OWN = (
     luhn, payment_card, npi, dea, vin, ssn, nhs_number, iban, ipv4, ipv6, mac_address, calling_code,
-    telephone, identifier, identifier_not_year, identifier_four, code, long_number, long_alphanumeric, license_plate,
-    vehicle_number, user_name,
+    telephone, telephone_or_spoken, ocr_telephone, identifier, identifier_four, code, long_number,
+    long_alphanumeric, license_plate, mixed, user_name, log_in,
 )  # fmt: skip
 
 CHECKS: Mapping[str, Callable[[str], bool]] = MappingProxyType(

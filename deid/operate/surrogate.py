@@ -19,7 +19,7 @@ from deid.operate.surrogates.places import city, country
 from deid.operate.surrogates.professions import profession
 from deid.operate.surrogates.regions import state, zip_code
 from deid.operate.surrogates.streets import street_address
-from deid.operate.surrogates.vocabulary import Vocabulary
+from deid.operate.surrogates.vocabulary import vocabulary_of
 
 KINDS: dict[str, Callable[[str, Choice], str]] = {
     "person_name": person_name,
@@ -82,9 +82,6 @@ class Surrogate(PolicyOperator):
     name: ClassVar[str] = "surrogate"
     parameters: ClassVar[Mapping[str, Parameter]] = {"kind": Parameter(str, None, choices=tuple(KINDS))}
 
-    def __init__(self) -> None:
-        self._last = Vocabulary()
-
     def validate(self, params: Params | None = None) -> None:
         """Check the parameters, and that the entity type has a kind where none is given.
 
@@ -114,9 +111,8 @@ class Surrogate(PolicyOperator):
         entity_type: str = params.get("entity_type", "")
         kind: str = self.value(params, "kind") or kind_of(entity_type)
         subject = subject_of(params)
-        if self._last.mentions is not subject.mentions:
-            self._last = Vocabulary(subject.mentions)
-        choice = Choice(keys_of(params), subject.key_name, kind, entity_type, self._last)
+        vocabulary = vocabulary_of(subject.mentions)
+        choice = Choice(keys_of(params), subject.key_name, kind, entity_type, vocabulary)
         new = KINDS[kind](text, choice)
         if new.casefold() == text.casefold():
             raise OperatorFailure("the surrogate reads like the original")

@@ -25,7 +25,7 @@ class People:
             part.word.key for parts in parsed for part in parts if part.role not in (Role.FIXED, Role.INITIAL)
         )
         self._votes: Counter[str] = Counter()
-        self._full: list[tuple[frozenset[str], frozenset[str]]] = []
+        self._beside: dict[str, list[tuple[Role, str]]] = {}
         self._initials: dict[str, tuple[tuple[Role, str], ...]] = {}
         for parts in parsed:
             self._add(parts)
@@ -37,7 +37,10 @@ class People:
         given = frozenset(key for role, key in named if role is Role.GIVEN)
         family = frozenset(key for role, key in named if role is Role.FAMILY)
         if given and family:
-            self._full.append((given, family))
+            for here, there in ((given, family), (family, given)):
+                role = Role.FAMILY if there is family else Role.GIVEN
+                for key in here:
+                    self._beside.setdefault(key, []).extend((role, other) for other in sorted(there))
             spoken = sorted((part for part in parts if part.role is not Role.FIXED), key=_spoken_order)
             letters = "".join(part.word.key[0] for part in spoken)
             self._initials.setdefault(letters, tuple((part.role, part.word.key) for part in spoken))
@@ -64,11 +67,8 @@ class People:
             role: Whether it stands for a given or a family name.
             beside: The names written out beside it; one of them has to be in the fuller form.
         """
-        fitting = set()
-        for given, family in self._full:
-            mine, other = (given, family) if role is Role.GIVEN else (family, given)
-            if beside & other:
-                fitting |= {key for key in mine if letter in (key[0], formal_names().get(key, key)[0])}
+        others = {key for name in beside for there, key in self._beside.get(name, ()) if there is role}
+        fitting = (key for key in others if letter in (key[0], formal_names().get(key, key)[0]))
         return min(fitting, default=None)
 
     def spelled_out(self, letters: str) -> tuple[tuple[Role, str], ...] | None:

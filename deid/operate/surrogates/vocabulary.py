@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
 
 from deid.operate.surrogates.people import People
 from deid.operate.surrogates.words import words_of
@@ -42,3 +43,30 @@ class Vocabulary:
     def surfaces(self, entity_type: str) -> tuple[str, ...]:
         """Return the distinct mentions of a type, sorted."""
         return tuple(self._surfaces.get(entity_type, ()))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Same:
+    """Mentions as a key compared by identity: hashing a thousand of them would cost more than a draw."""
+
+    mentions: Mentions
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and self.mentions is other.mentions
+
+    def __hash__(self) -> int:
+        return id(self.mentions)
+
+
+def vocabulary_of(mentions: Mentions) -> Vocabulary:
+    """Return the vocabulary of a subject's mentions; the operators of all types share the latest ones.
+
+    Args:
+        mentions: Sorted (entity type, surface) pairs; the same tuple for all mentions of a subject.
+    """
+    return _vocabulary(_Same(mentions))
+
+
+@lru_cache(maxsize=4)
+def _vocabulary(same: _Same) -> Vocabulary:
+    return Vocabulary(same.mentions)
