@@ -1,8 +1,8 @@
 """A copy of a text in which typographic variants are plain ASCII, with the way back to exact offsets.
 
-Exports are full of non-breaking spaces, typographic dashes and quotes, full-width digits, zero-width characters
-and CRLF. Rules, known values and propagation read the folded copy; each code point of it stands for exactly one
-of the original, and what is left out (zero-width characters, the CR of CRLF) is accounted for.
+Exports are full of non-breaking spaces, typographic dashes and quotes, full-width digits, zero-width
+characters and CRLF. Rules read the folded copy; each code point of it stands for exactly one of the original,
+and what is left out (zero-width characters, the CR of CRLF) is accounted for.
 """
 
 from __future__ import annotations

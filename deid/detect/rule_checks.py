@@ -22,19 +22,20 @@ _VIN_VALUES = dict(
 )
 _VIN_WEIGHTS = (8, 7, 6, 5, 4, 3, 2, 10, 0, 9, 8, 7, 6, 5, 4, 3, 2)
 _NO_LOGIN = frozenset(
-    """april august bid cord covid day dec disabled expired failed feb friday gauge grade group hour jan july june
-    level march may min monday mrsa none nov oct omega patient pending phase q required reset same sept stage step
-    times type unit unknown vit vitamin vitd week year""".split()  # noqa: SIM905 - one word a line reads worse
+    """april august bid cord covid day dec disabled expired failed feb friday gauge grade group hour jan
+    july june level march may min monday mrsa none nov oct omega patient pending phase q required
+    reset same sept stage step times type unit unknown vit vitamin vitd week year""".split()  # noqa: SIM905
 )
 _VERTEBRAE = re.compile(r"[CTLS]\d{1,2}(?:[-/][CTLS]?\d{1,2})*")
 _YEARS = re.compile(r"(?:19|20|21)\d\d(?:[-/](?:19|20|21)?\d\d)?")
 _DIAGNOSIS_CODE = re.compile(r"[A-TV-Z]\d[0-9AB]\d{3}[A-Z]")
 # What stands before a number in vital signs, results, fluids and orders; ICD-10-CM codes and section titles.
 _MEASURES = frozenset(
-    """A AC AG ALP ALT ANC APGAR AST BE BG BID BMI BMP BNP BP BS BUN CA CBC CK CL CMP CO CPT CR CRP CT CVP D DBP
-    DX EBL ECG ED EDW EF EKG ESR ETCO FEV FIO FVC G GCS GFR H HB HCG HCPCS HCT HGB HPF HR ICD ICU ID IL IM INR IU
-    IV K KCL KUB LDH LDL LR LVEF MAP MCV MG ML MRI NA NDC NG NS O PCO PEEP PET PH PHQ PLT PO PRN PSA PT PTT Q
-    RBC RR SAT SBP SC SPO SQ SUV T TID TSH TV US UOP VT VS WBC WT XR YO""".split()  # noqa: SIM905
+    """A AC AG ALP ALT ANC APGAR AST BE BG BID BMI BMP BNP BP BS BUN CA CBC CK CL CMP CO CPT CR CRP CT CVP
+    D DBP DX EBL ECG ED EDW EF EKG ESR ETCO FEV FIO FVC G GCS GFR H HB HCG HCPCS HCT HGB HPF HR ICD
+    ICU ID IL IM INR IU IV K KCL KUB LDH LDL LR LVEF MAP MCV MG ML MRI NA NDC NG NS O PCO PEEP PET
+    PH PHQ PLT PO PRN PSA PT PTT Q RBC RR SAT SBP SC SPO SQ SUV T TID TSH TV US UOP VT VS WBC WT XR
+    YO""".split()  # noqa: SIM905
 )
 # Sponsors' codes for drugs in trials, such as MK-3475.
 _DRUG_PREFIXES = frozenset(
@@ -268,7 +269,9 @@ def log_in(surface: str) -> bool:
     letters = surface.casefold().rstrip("0123456789")
     known = word_list("common_words") | _NO_LOGIN
     parts = letters.split("_")
-    return len(surface) > 2 and letters not in known and not (len(parts) > 1 and all(p in known for p in parts))
+    return (
+        len(surface) > 2 and letters not in known and not (len(parts) > 1 and all(p in known for p in parts))
+    )
 
 
 _OWN = (

@@ -1,10 +1,10 @@
 """Rules as data: reads, checks and selects the files in ``deid/detect/rules``.
 
-A rule file is YAML with a list ``rules``, whose entries have the keys of `RuleEntry`, and optionally a mapping
-``parts`` of fragments that patterns of the file insert as ``{{name}}``.
+A rule file is YAML with a list ``rules``, whose entries have the keys of `RuleEntry`, and optionally a
+mapping ``parts`` of fragments that patterns of the file insert as ``{{name}}``.
 
-Patterns are in google-re2 syntax (linear time: no look-around, no back-references) and see the *folded* text of
-`deid.detect.fold`: they need not know non-breaking spaces, typographic dashes and quotes, full-width digits,
+Patterns are in google-re2 syntax (linear time: no look-around, no back-references) and see the *folded* text
+of `deid.detect.fold`: they need not know non-breaking spaces, typographic dashes and quotes, full-width digits,
 zero-width characters or CRLF. Where the group ``phi`` takes no part in a match, the match is skipped: so
 ``NDC \\d+|(?P<phi>\\d+)`` steps over the codes that it is not about.
 """
@@ -136,8 +136,8 @@ def compile_pattern(pattern: str, *, ignore_case: bool) -> Any:
             (at for at, (a, b) in enumerate(zip(pattern, folded, strict=False)) if a != b), len(folded)
         )
         raise ValueError(
-            f"character {place + 1} is U+{ord(pattern[place]):04X}, which the text has no more when rules read "
-            "it; write the plain ASCII sign, or leave out a zero-width character"
+            f"character {place + 1} is U+{ord(pattern[place]):04X}, which the text has no more when rules "
+            "read it; write the plain ASCII sign, or leave out a zero-width character"
         )
     options = re2.Options()
     options.case_sensitive = not ignore_case
