@@ -10,7 +10,7 @@ import click
 @click.command("train")
 @click.argument("config", type=click.Path(path_type=Path))
 @click.option("--device", default="auto", show_default=True, help="cpu, cuda or auto.")
-@click.option("--threads", type=int, help="Processor threads for torch; default: all.")
+@click.option("--threads", type=click.IntRange(1), help="Processor threads for torch; default: all.")
 def command(config: Path, device: str, threads: int | None) -> None:
     """Train an encoder from a CONFIG file and calibrate it; resumes where it was stopped.
 
@@ -18,13 +18,9 @@ def command(config: Path, device: str, threads: int | None) -> None:
     Example:
       deid train benchmarks/training/first.yaml
     """
-    import torch
-
     from deid.encoder.train import Progress, Trainer, read_spec
 
-    if threads:
-        torch.set_num_threads(threads)
-    trainer = Trainer(read_spec(config), config.parent, device=device)
+    trainer = Trainer(read_spec(config), config.parent, device=device, threads=threads)
     for corpus in trainer.corpora:
         click.echo(f"{corpus.name}: {len(corpus.texts)} texts, {len(corpus.labels)} types", err=True)
 

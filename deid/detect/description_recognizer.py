@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
-from presidio_analyzer import AnalysisExplanation, EntityRecognizer, RecognizerResult
+from presidio_analyzer import EntityRecognizer, RecognizerResult
 from presidio_analyzer.nlp_engine import NlpArtifacts
 from spacy.tokens import Doc
 
+from deid.detect.presidio_registry import DescriptionRecognizerConfig, register
+from deid.detect.results import as_results, narrowed
 from deid.encoder.model import DescriptionEncoder, TypeVectors
 from deid.note import Finding
 from deid.policy import Policy, load_policy
@@ -47,6 +51,14 @@ class PolicyEncoder:
         ]
 
 
+@dataclass(frozen=True, slots=True)
+class _Left:
+    """What an encoder found in a doc; another one, with other descriptions, must not take it for its own."""
+
+    encoder: PolicyEncoder
+    findings: tuple[Finding, ...]
+
+
 class EncoderComponent:
     """A spaCy component that runs the encoder over a batch of docs and leaves its findings on each.
 
@@ -68,18 +80,14 @@ class EncoderComponent:
             stream: The docs.
             batch_size: Docs read by the encoder at once.
         """
-        batch: list[Doc] = []
-        for doc in stream:
-            batch.append(doc)
-            if len(batch) >= batch_size:
-                yield from self._annotate(batch)
-                batch = []
-        yield from self._annotate(batch)
+        docs = iter(stream)
+        while batch := list(islice(docs, batch_size)):
+            yield from self._annotate(batch)
 
     def _annotate(self, docs: list[Doc]) -> Iterator[Doc]:
         found = self._encoder.find([doc.text for doc in docs])
         for doc, findings in zip(docs, found, strict=True):
-            doc.user_data[COMPONENT] = findings
+            doc.user_data[COMPONENT] = _Left(self._encoder, findings)
             yield doc
 
 
@@ -95,24 +103,32 @@ class DescriptionRecognizer(EntityRecognizer):
         name: The recognizer's name in results.
         model: A model folder; the shipped one when None.
         encoder: A ready encoder with its descriptions, shared with an `EncoderComponent`.
+        supported_entities: Types to look for; all that the policy gives to the encoder when None.
+
+    Raises:
+        PolicyError: if the policy cannot be loaded.
+        UsageError: if the policy does not give a type asked for to the encoder.
     """
 
     name: str
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - Presidio passes the keys of a registry file as arguments
         self,
         policy: str | Path | Policy = "safe-harbor",
         supported_language: str = "en",
         name: str = "DescriptionRecognizer",
         model: str | None = None,
+        *,
         encoder: PolicyEncoder | None = None,
+        supported_entities: Sequence[str] | None = None,
     ) -> None:
         # Presidio's constructor calls load(), which needs these.
         self._policy = policy if isinstance(policy, Policy) else load_policy(policy)
         self._model = Path(model) if model else None
         self._encoder = encoder
+        found = [kind.name for kind in self._policy.types if "encoder" in kind.detect]
         super().__init__(
-            supported_entities=[kind.name for kind in self._policy.types if "encoder" in kind.detect],
+            supported_entities=narrowed(found, supported_entities),
             supported_language=supported_language,
             name=name,
         )
@@ -144,24 +160,12 @@ class DescriptionRecognizer(EntityRecognizer):
         findings = self._left_on(nlp_artifacts)
         if findings is None:
             (findings,) = self.encoder.find([text])
-        wanted = set(entities or self.supported_entities)
-        return [self._result(finding) for finding in findings if finding.entity_type in wanted]
+        return as_results(self, findings, entities)
 
     def _left_on(self, artifacts: NlpArtifacts | None) -> tuple[Finding, ...] | None:
         doc = getattr(artifacts, "tokens", None)
         left = doc.user_data.get(COMPONENT) if isinstance(doc, Doc) else None
-        return left if isinstance(left, tuple) else None
+        return left.findings if isinstance(left, _Left) and left.encoder is self._encoder else None
 
-    def _result(self, finding: Finding) -> RecognizerResult:
-        explanation = AnalysisExplanation(recognizer=self.name, original_score=finding.score)
-        return RecognizerResult(
-            entity_type=finding.entity_type,
-            start=finding.start,
-            end=finding.end,
-            score=finding.score,
-            analysis_explanation=explanation,
-            recognition_metadata={
-                RecognizerResult.RECOGNIZER_NAME_KEY: self.name,
-                RecognizerResult.RECOGNIZER_IDENTIFIER_KEY: self.id,
-            },
-        )
+
+register(DescriptionRecognizer.__name__, DescriptionRecognizerConfig)

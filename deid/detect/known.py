@@ -7,10 +7,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 
 from dateutil import parser as date_parser
-from presidio_analyzer import AnalysisExplanation, EntityRecognizer, RecognizerResult
+from presidio_analyzer import EntityRecognizer, RecognizerResult
 from presidio_analyzer.nlp_engine import NlpArtifacts
 
 from deid.detect.fold import fold
+from deid.detect.results import as_results
 from deid.detect.variants import Form, FormSearch, name_forms, number_forms, phrase_forms
 from deid.note import Finding, KnownValue
 
@@ -153,21 +154,4 @@ class KnownValueRecognizer(EntityRecognizer):
             nlp_artifacts: Not used.
         """
         del nlp_artifacts
-        wanted = set(entities or self.supported_entities)
-        return [
-            RecognizerResult(
-                entity_type=finding.entity_type,
-                start=finding.start,
-                end=finding.end,
-                score=finding.score,
-                analysis_explanation=AnalysisExplanation(
-                    recognizer=self.name, original_score=finding.score, pattern_name=finding.evidence
-                ),
-                recognition_metadata={
-                    RecognizerResult.RECOGNIZER_NAME_KEY: self.name,
-                    RecognizerResult.RECOGNIZER_IDENTIFIER_KEY: self.id,
-                },
-            )
-            for finding in self.find(text)
-            if finding.entity_type in wanted
-        ]
+        return as_results(self, self.find(text), entities)

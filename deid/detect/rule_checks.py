@@ -1,7 +1,7 @@
-"""Checks on matched surfaces: check digits and ranges that a pattern cannot express.
+"""The checks that rules name, and those on numbers with check digits, addresses and telephone numbers.
 
-All of them take the surface with its signs and spaces. A check digit only decides where nothing but the shape
-speaks for an identifier; a labelled number is taken as it stands, for typing errors are PHI as well.
+All of them take the matched surface with its signs and spaces. A check digit only decides where nothing but
+the shape speaks for an identifier; a labelled number is taken as it stands, for typing errors are PHI too.
 """
 
 from __future__ import annotations
@@ -11,8 +11,7 @@ import re
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from deid.detect import date_checks, name_checks
-from deid.detect.lists import word_list
+from deid.detect import date_checks, identifier_checks, name_checks
 
 _NOT_DIGIT = re.compile(r"[^0-9]")
 _NOT_ALNUM = re.compile(r"[^0-9A-Za-z]")
@@ -21,26 +20,6 @@ _VIN_VALUES = dict(
     zip("ABCDEFGHJKLMNPRSTUVWXYZ", (*range(1, 9), *range(1, 6), 7, 9, *range(2, 10)), strict=True)
 )
 _VIN_WEIGHTS = (8, 7, 6, 5, 4, 3, 2, 10, 0, 9, 8, 7, 6, 5, 4, 3, 2)
-_NO_LOGIN = frozenset(
-    """april august bid cord covid day dec disabled expired failed feb friday gauge grade group hour jan
-    july june level march may min monday mrsa none nov oct omega patient pending phase q required
-    reset same sept stage step times type unit unknown vit vitamin vitd week year""".split()  # noqa: SIM905
-)
-_VERTEBRAE = re.compile(r"[CTLS]\d{1,2}(?:[-/][CTLS]?\d{1,2})*")
-_YEARS = re.compile(r"(?:19|20|21)\d\d(?:[-/](?:19|20|21)?\d\d)?")
-_DIAGNOSIS_CODE = re.compile(r"[A-TV-Z]\d[0-9AB]\d{3}[A-Z]")
-# What stands before a number in vital signs, results, fluids and orders; ICD-10-CM codes and section titles.
-_MEASURES = frozenset(
-    """A AC AG ALP ALT ANC APGAR AST BE BG BID BMI BMP BNP BP BS BUN CA CBC CK CL CMP CO CPT CR CRP CT CVP
-    D DBP DX EBL ECG ED EDW EF EKG ESR ETCO FEV FIO FVC G GCS GFR H HB HCG HCPCS HCT HGB HPF HR ICD
-    ICU ID IL IM INR IU IV K KCL KUB LDH LDL LR LVEF MAP MCV MG ML MRI NA NDC NG NS O PCO PEEP PET
-    PH PHQ PLT PO PRN PSA PT PTT Q RBC RR SAT SBP SC SPO SQ SUV T TID TSH TV US UOP VT VS WBC WT XR
-    YO""".split()  # noqa: SIM905
-)
-# Sponsors' codes for drugs in trials, such as MK-3475.
-_DRUG_PREFIXES = frozenset(
-    "ABBV ABT AMG AZD BAY BGB BI BMS CC GSK IMA JNJ LY MEDI MK NCT PF RG RO SAR SB TAK VX ZD".split()  # noqa: SIM905
-)
 # ITU-T E.164 assigned country codes: of two digits, and the first two digits of those with three.
 _TWO_DIGIT_CODE = re.compile(r"2[07]|3[0-469]|4[013-9]|5[1-8]|6[0-6]|8[1246]|9[0-58]")
 _THREE_DIGIT_CODE = re.compile(r"2[1-69]|3[578]|42|5[09]|6[789]|8[0578]|9[679]")
@@ -122,7 +101,9 @@ def iban(surface: str) -> bool:
 def ipv4(surface: str) -> bool:
     """Accept four octets, unless they read as the number of a section: ``2.1.3.4``."""
     octets = re.split("[:/]", surface, maxsplit=1)[0].split(".")
-    if len(octets) != 4 or any(len(octet) > 3 or int(octet) > 255 for octet in octets):
+    if len(octets) != 4 or not all(
+        re.fullmatch("[0-9]{1,3}", octet) and int(octet) < 256 for octet in octets
+    ):
         return False
     return any(not 1 <= int(octet) <= 20 for octet in octets)
 
@@ -175,111 +156,14 @@ def ocr_telephone(surface: str) -> bool:
     return 1 <= letters <= 5 and len(_digits(surface)) >= 5 and any(map(str.isdigit, first))
 
 
-def identifier(surface: str) -> bool:
-    """Accept a labelled value with at least three digits that is no date, no year and no measurement.
-
-    Two digits are enough behind capitals and a hyphen, as in ``IB-77``.
-    """
-    digits = _digits(surface)
-    least = 2 if re.match(r"[A-Z]{2,10}-\d|[A-Z]{4,}\d", surface) else 3
-    return len(digits) >= least and not _is_other_number(surface, digits)
-
-
-def identifier_four(surface: str) -> bool:
-    """Accept what `identifier` accepts if it has a letter or at least four digits."""
-    return identifier(surface) and (len(_digits(surface)) >= 4 or any(sign.isalpha() for sign in surface))
-
-
-def code(surface: str) -> bool:
-    """Accept a value whose shape alone says identifier, behind a label that is also a word of prose.
-
-    Capitals and digits with a hyphen, or at least four digits; without letters at least six digits.
-    """
-    digits = _digits(surface)
-    lettered = any(sign.isalpha() for sign in surface)
-    least = (3 if re.search("[-/&]|[A-Z]{3}", surface) else 4) if lettered else 6
-    return len(digits) >= least and not _is_other_number(surface, digits)
-
-
-def _is_other_number(surface: str, digits: str) -> bool:
-    if not digits.strip("0") or date_checks.numeric_date(surface) or _YEARS.fullmatch(surface):
-        return True
-    if _VERTEBRAE.fullmatch(surface):
-        return True
-    measured = re.match(r"([A-Za-z]+) (\d.*)", surface)
-    if measured:
-        name, number = measured[1].upper(), measured[2]
-        if (
-            name in _MEASURES
-            and len(digits) < 8
-            and all(len(part) < 5 for part in re.findall(r"\d+", number))
-        ):
-            return True
-        if name in {"ID", "NO"} or _YEARS.fullmatch(number):
-            return True
-        return len(digits) < 6 and int(digits) % 100 == 0 and int(digits) > 0
-    return _is_round_range(surface)
-
-
-def _is_round_range(surface: str) -> bool:
-    ends = re.fullmatch(r"([1-9]\d*)[ -]([1-9]\d*)", surface)
-    return ends is not None and int(ends[1]) < int(ends[2]) and int(ends[1]) % 5 == int(ends[2]) % 5 == 0
-
-
-def long_alphanumeric(surface: str) -> bool:
-    """Accept an unlabelled run of capitals and digits that is neither a diagnosis code nor a trial drug."""
-    if (
-        _DIAGNOSIS_CODE.fullmatch(surface)
-        or surface.endswith("000")
-        or re.split(r"[\d-]", surface)[0] in _DRUG_PREFIXES
-    ):
-        return False
-    return identifier(surface)
-
-
-def long_number(surface: str) -> bool:
-    """Accept an unlabelled run of digits unless it is round or an HL7 timestamp."""
-    return not surface.endswith("0000") and not date_checks.hl7_timestamp(surface)
-
-
-def license_plate(surface: str) -> bool:
-    """Accept letters and digits together, five to nine of them, unless they name vertebrae: ``C5-C6``."""
-    signs = _NOT_ALNUM.sub("", surface)
-    is_measured = re.fullmatch(r"(?:[A-Z]{2,3} \d{2,3}|\d{1,3} [A-Z]{2,3})", surface) and any(
-        name in _MEASURES | {"AM", "PM", "MPH"} for name in re.findall("[A-Z]+", surface)
-    )
-    return mixed(surface) and len(signs) <= 9 and not _VERTEBRAE.fullmatch(surface) and not is_measured
-
-
-def mixed(surface: str) -> bool:
-    """Accept at least five letters and digits, both kinds among them."""
-    signs = _NOT_ALNUM.sub("", surface)
-    return len(signs) >= 5 and any(map(str.isdigit, signs)) and any(map(str.isalpha, signs))
-
-
-def user_name(surface: str) -> bool:
-    """Accept a word that may be a log-in name: with a digit, or in no list of common words."""
-    if any(sign in "0123456789_\\" for sign in surface):
-        return True
-    return surface.casefold() not in word_list("common_words") | _NO_LOGIN
-
-
-def log_in(surface: str) -> bool:
-    """Accept a log-in name whose letters are no common word: not ``week12``, ``omega3`` or ``q12``."""
-    letters = surface.casefold().rstrip("0123456789")
-    known = word_list("common_words") | _NO_LOGIN
-    parts = letters.split("_")
-    return (
-        len(surface) > 2 and letters not in known and not (len(parts) > 1 and all(p in known for p in parts))
-    )
-
-
 _OWN = (
     luhn, payment_card, npi, dea, vin, ssn, nhs_number, iban, ipv4, ipv6, mac_address, calling_code,
-    telephone, telephone_or_spoken, ocr_telephone, identifier, identifier_four, code, long_number,
-    long_alphanumeric, license_plate, mixed, user_name, log_in,
+    telephone, telephone_or_spoken, ocr_telephone,
 )  # fmt: skip
 
 CHECKS: Mapping[str, Callable[[str], bool]] = MappingProxyType(
-    {check.__name__: check for check in _OWN} | dict(date_checks.CHECKS) | dict(name_checks.CHECKS)
+    {check.__name__: check for check in _OWN}
+    | dict(identifier_checks.CHECKS)
+    | dict(date_checks.CHECKS)
+    | dict(name_checks.CHECKS)
 )

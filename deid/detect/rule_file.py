@@ -4,9 +4,9 @@ A rule file is YAML with a list ``rules``, whose entries have the keys of `RuleE
 mapping ``parts`` of fragments that patterns of the file insert as ``{{name}}``.
 
 Patterns are in google-re2 syntax (linear time: no look-around, no back-references) and see the *folded* text
-of `deid.detect.fold`: they need not know non-breaking spaces, typographic dashes and quotes, full-width digits,
-zero-width characters or CRLF. Where the group ``phi`` takes no part in a match, the match is skipped: so
-``NDC \\d+|(?P<phi>\\d+)`` steps over the codes that it is not about.
+of `deid.detect.fold`: they need not know non-breaking spaces, typographic dashes and quotes, full-width
+digits, zero-width characters or CRLF. Where the group ``phi`` takes no part in a match, the match is skipped:
+so ``NDC \\d+|(?P<phi>\\d+)`` steps over the codes that it is not about.
 """
 
 from __future__ import annotations

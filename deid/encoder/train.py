@@ -133,10 +133,15 @@ class Trainer:
         spec: The run.
         folder: What its relative paths start from.
         device: ``cpu``, ``cuda`` or ``auto``.
+        threads: Processor threads of this process; all when None.
     """
 
-    def __init__(self, spec: TrainingSpec, folder: Path, *, device: str = "auto") -> None:
+    def __init__(
+        self, spec: TrainingSpec, folder: Path, *, device: str = "auto", threads: int | None = None
+    ) -> None:
         self._spec, self._folder = spec, folder
+        if threads is not None:
+            torch.set_num_threads(threads)
         chosen = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
         self._device = torch.device(chosen)
         torch.manual_seed(spec.seed)

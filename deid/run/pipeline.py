@@ -6,13 +6,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, overload
 
-from presidio_analyzer import EntityRecognizer
-
 from deid.detect.engine import Detector
 from deid.detect.known import KnownValueRecognizer
 from deid.detect.propagate import propagate
 from deid.encoder.model import DescriptionEncoder
-from deid.errors import NoteError, Reason
+from deid.errors import NoteError, Reason, UsageError
 from deid.keys import Keys
 from deid.note import DeidentifiedNote, Finding, Note, Span
 from deid.operate.apply import Operators
@@ -95,35 +93,33 @@ class Deidentifier:
 
         Args:
             text: A note, or a Series of notes; missing values stay missing.
-            patient_ids: For a Series, whose note each is (same index); without it each is its own patient.
+            patient_ids: For a Series, whose note each is, row by row under the same index; where the
+                value is missing, the note is its own patient.
 
         Returns:
             The de-identified note with its replacements, or a Series of texts under the same index.
 
         Raises:
             NoteError: if a note cannot be de-identified; nothing comes back.
+            UsageError: if `patient_ids` has another index than `text`.
         """
         if isinstance(text, str):
             return self._one(Note("text", text))
-        present = text[text.notna()]
-        owners = present.index if patient_ids is None else patient_ids[present.index]
-        notes = [
-            Note(str(row), value, patient_id=None if patient_ids is None else str(owner))
-            for row, (value, owner) in enumerate(zip(present, owners, strict=True))
-        ]
-        by_patient: dict[str, list[Note]] = {}
-        for note in notes:
-            by_patient.setdefault(note.patient_id or f"row {note.note_id}", []).append(note)
-        done: dict[str, str] = {}
-        for results in self.process([Group(tuple(group)) for group in by_patient.values()]):
+        present = text.notna().to_numpy()
+        owners = [None] * len(text) if patient_ids is None else _owners(text, patient_ids)
+        groups: dict[tuple[str, str], list[Note]] = {}
+        for row in present.nonzero()[0].tolist():
+            owner = owners[row]
+            key = ("row", str(row)) if owner is None else ("patient", owner)
+            groups.setdefault(key, []).append(Note(str(row), text.iloc[row], patient_id=owner))
+        series = text.astype(object)
+        for results in self.process([Group(tuple(group)) for group in groups.values()]):
             for result in results:
                 if result.deidentified is None:
                     raise NoteError(
                         result.reason or Reason.DETECTOR_FAILED, f"row {result.note_id}: {result.detail}"
                     )
-                done[result.note_id] = result.deidentified.text
-        series = text.astype(object)
-        series.loc[present.index] = [done[note.note_id] for note in notes]
+                series.iloc[int(result.note_id)] = result.deidentified.text
         return series
 
     def _one(self, note: Note) -> DeidentifiedNote:
@@ -160,15 +156,16 @@ class Deidentifier:
 
     def _detect(self, groups: Sequence[Group]) -> list[_Found]:
         notes = [note for group in groups for note in group.notes]
-        extra: list[tuple[EntityRecognizer, ...]] = []
+        extra: list[tuple[KnownValueRecognizer, ...]] = []
         for group in groups:
             types = [kind.name for kind in self.policy.types if "known" in kind.detect]
             patient = (KnownValueRecognizer(group.known, types),) if group.known and types else ()
             extra += [patient] * len(group.notes)
-        found = iter(self._detect_all([note.text for note in notes], extra))
-        return [[next(found) for _ in group.notes] for group in groups]
+        found = self._detect_all([note.text for note in notes], extra)
+        fitting = (_fitting(note.text, each) for note, each in zip(notes, found, strict=True))
+        return [[next(fitting) for _ in group.notes] for group in groups]
 
-    def _detect_all(self, texts: Sequence[str], extra: Sequence[tuple[EntityRecognizer, ...]]) -> _Found:
+    def _detect_all(self, texts: Sequence[str], extra: Sequence[tuple[KnownValueRecognizer, ...]]) -> _Found:
         """Detect in all texts at once; if that fails, in halves, until the text that fails stands alone."""
         try:
             return list(self._detector.detect(texts, ad_hoc=extra))
@@ -230,6 +227,21 @@ class Deidentifier:
             return NoteResult(note.note_id, None, error.reason, error.detail)
 
 
+def _fitting(text: str, found: tuple[Finding, ...] | NoteError) -> tuple[Finding, ...] | NoteError:
+    """Quarantine a note whose detector found something beyond its end: such offsets are of another text."""
+    if isinstance(found, NoteError) or all(finding.end <= len(text) for finding in found):
+        return found
+    return NoteError(Reason.DETECTOR_FAILED, "a finding leaves the note")
+
+
 def _findings(found: tuple[Finding, ...] | NoteError) -> tuple[Finding, ...]:
     """Narrow a result that is known to be no error."""
     return () if isinstance(found, NoteError) else found
+
+
+def _owners(text: pd.Series, patient_ids: pd.Series) -> list[str | None]:
+    """Return whose note each row is; None where nobody knows."""
+    if not text.index.equals(patient_ids.index):
+        raise UsageError("patient_ids has another index than the notes; align them first")
+    pairs = zip(patient_ids, patient_ids.isna(), strict=True)
+    return [None if missing or value == "" else str(value) for value, missing in pairs]
