@@ -4,7 +4,7 @@
 
 Both read the same JSONL file and write de-identified text. Presidio runs as its documentation shows it: an
 AnalyzerEngine with the spaCy model and an AnonymizerEngine, note by note, in one process. It is measured with
-all cores at hand and on one core; so are we, with one worker for each core. The rounds are interleaved, loading
+all cores at hand and on one core; so are we, with one worker a core. The rounds are interleaved, loading
 is not counted, and the medians are compared. `--large N` also runs N short notes and records the peak memory.
 
 Needs the packages of requirements-peers.txt beside this file. Results go to results/throughput.json.

@@ -40,7 +40,7 @@ LIBRARIES = {
     "presidio_analyzer": {"detect"},
     "presidio_anonymizer": {"operate"},
     "spacy": {"detect"},
-    "re2": {"detect"},
+    "re2": {"detect", "authoring"},
     "ahocorasick": {"detect"},
     "torch": {"encoder"},
     "transformers": {"encoder"},
@@ -52,7 +52,7 @@ LIBRARIES = {
     "click": {"cli"},
     "rich": {"cli"},
     "jinja2": {"audit.report"},
-    "cryptography": {"operate"},
+    "cryptography": {"keys", "operate"},
 }
 HEAVY = (*LIBRARIES.keys() - {"click"}, "numpy", "pydantic", "yaml", "thinc", "multiprocessing")
 

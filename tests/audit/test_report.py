@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from deid.audit.report import Piece, RunReport, as_html, as_json, read_report
-from deid.errors import IntegrityError, Reason, UsageError
+from deid.errors import InputOutputError, IntegrityError, Reason, UsageError
 from deid.formats.source import open_source
 from deid.note import DeidentifiedNote, Finding, Note, Replacement, Span
 from deid.policy import EntityType, OperatorSpec, Policy
@@ -242,6 +242,12 @@ def test_a_folder_without_a_finished_run(run: Path, tmp_path: Path) -> None:
     for folder in _broken(run, tmp_path):
         with pytest.raises(UsageError, match="no finished run"):
             read_report(folder)
+
+
+def test_a_run_that_lost_a_file(run: Path, tmp_path: Path) -> None:
+    (tmp_path / "manifest.json").write_bytes((run / "manifest.json").read_bytes())
+    with pytest.raises(InputOutputError, match="No such file"):
+        read_report(tmp_path)
 
 
 def test_a_run_whose_clocks_are_gone(run: Path, tmp_path: Path) -> None:
