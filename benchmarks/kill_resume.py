@@ -7,9 +7,9 @@ killed with SIGKILL after a random fraction of the time the straight run took, a
 two workers. What is in notes/, audit.jsonl, quarantine/ and manifest.json is compared byte for byte with the
 straight run. The samples are cut into units of a few notes, so that there is something to resume.
 
-Half of the kills are drawn over the whole time, which is mostly loading on notes this few; the other half
-over what follows the first manifest. All runs use a copy of the package made at the start: a change to the
-code in between would rightly be refused. Prints a table and exits with 1 if a byte differs.
+Half of the kills are drawn over the whole time, which on notes this few is mostly loading; the other half
+over the time that follows the first manifest. All runs use a copy of the package made at the start: a change
+to the code in between would rightly be refused. Prints a table and exits with 1 if a byte differs.
 """
 
 from __future__ import annotations
@@ -123,19 +123,21 @@ def compare(bench: Bench, kills: int, chance: random.Random) -> int:
         print(f"straight, {workers} worker(s): {run.seconds:.1f} s, manifest after {run.begun:.1f} s")
     if (faults := differences(straight[1].out, straight[2].out)) != []:
         sys.exit(f"one worker and two differ in {', '.join(faults)}")
-    print(f"\n{'kill':>4}  {'workers':>7}  {'after':>8}  {'found then':<28}  result")
+    print(f"\n{'kill':>4}  {'workers':>7}  {'after':>19}  {'found then':<28}  result")
     different = 0
     for number in range(kills):
         workers = 1 + number % 2
         run = straight[workers]
-        moment = chance.uniform(0 if number % 4 < 2 else run.begun, run.seconds)
+        fraction, late = chance.random(), number % 4 >= 2
+        seconds = fraction * (run.seconds - run.begun if late else run.seconds)
         out = bench.folder / f"killed-{number}"
-        state = kill(bench, out, workers, moment)
+        state = kill(bench, out, workers, after=seconds, late=late)
         bench.finish(out, workers, resume=True)
         faults = differences(run.out, out)
         different += bool(faults)
         result = f"DIFFERS: {', '.join(faults)}" if faults else "identical"
-        print(f"{number:>4}  {workers:>7}  {moment:>6.2f} s  {state:<28}  {result}", flush=True)
+        moment = f"{'manifest +' if late else 'start +'} {seconds:.2f} s"
+        print(f"{number:>4}  {workers:>7}  {moment:>19}  {state:<28}  {result}", flush=True)
         shutil.rmtree(out)
     return different
 
@@ -151,18 +153,27 @@ def run_straight(bench: Bench, workers: int) -> Straight:
             begun = time.monotonic() - start
         time.sleep(0.01)
     seconds = time.monotonic() - start
+    _, errors = process.communicate()
     if process.returncode not in (0, 3):
-        sys.exit(
-            f"the straight run failed with exit code {process.returncode}:\n{process.communicate()[1].decode()}"
-        )
+        sys.exit(f"the straight run failed with exit code {process.returncode}:\n{errors.decode()}")
     return Straight(out, seconds, begun or seconds)
 
 
-def kill(bench: Bench, out: Path, workers: int, moment: float) -> str:
-    """Start a run, kill it after so many seconds, and say what there was of it then."""
+def kill(bench: Bench, out: Path, workers: int, *, after: float, late: bool) -> str:
+    """Start a run, kill it after so many seconds, and say what there was of it then.
+
+    Args:
+        bench: Where and on what.
+        out: The run directory.
+        workers: Processes.
+        after: Seconds.
+        late: Count them from the moment at which the manifest is there.
+    """
     process = bench.start(out, workers)
+    while late and process.poll() is None and not (out / MANIFEST).exists():
+        time.sleep(0.01)
     try:
-        process.wait(timeout=moment)
+        process.wait(timeout=after)
     except subprocess.TimeoutExpired:
         process.send_signal(signal.SIGKILL)
     process.communicate()

@@ -8,7 +8,8 @@ from deid.note import Finding, Span
 
 # Who is believed about the *type* where findings overlap; coverage never depends on it. Known values are
 # facts, rules have read a format or a label, propagation repeats a finding, the encoder has read the context.
-_AUTHORITY = {"known": 3.0, "rules": 2.0, "propagation": 1.0, "encoder": 1.0}
+# Propagation has the authority of what it repeats, which its evidence names.
+_AUTHORITY = {"known": 3.0, "rules": 2.0, "encoder": 1.0}
 
 
 def resolve(text: str, findings: Iterable[Finding]) -> tuple[Span, ...]:
@@ -47,7 +48,7 @@ def _clusters(findings: Sequence[Finding]) -> Iterator[list[Finding]]:
 
 def _strength(finding: Finding) -> tuple[float, int, int, str, str, float, str]:
     """Order findings by authority times confidence, then length; the rest only makes the order total."""
-    authority = _AUTHORITY.get(finding.detector, 1.0) * finding.score
+    authority = _authority(finding)
     length = finding.end - finding.start
     return (
         authority,
@@ -95,8 +96,12 @@ def _contains(outer: Finding, inner: Finding) -> bool:
 
 def _may_swallow(outer: Finding, inner: Finding) -> bool:
     """Say whether a longer finding decides the type of a shorter one inside it."""
-    strong, weak = (_AUTHORITY.get(f.detector, 1.0) * f.score for f in (outer, inner))
-    return strong * 3 >= weak
+    return _authority(outer) * 3 >= _authority(inner)
+
+
+def _authority(finding: Finding) -> float:
+    detector = finding.evidence if finding.detector == "propagation" else finding.detector
+    return _AUTHORITY.get(detector, 1.0) * finding.score
 
 
 def _merged(findings: Sequence[Finding]) -> list[tuple[int, int]]:

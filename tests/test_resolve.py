@@ -15,9 +15,11 @@ from deid.resolve import resolve
 TEXT = "Seen by Dr. Ana Lima-Ortiz, MD on 3/4/79 at Hill Clinic; call 617-555-0142."
 
 
-def found(surface: str, entity_type: str, *, score: float = 0.8, detector: str = "encoder") -> Finding:
+def found(
+    surface: str, entity_type: str, *, score: float = 0.8, detector: str = "encoder", evidence: str = ""
+) -> Finding:
     start = TEXT.index(surface)
-    return Finding(start, start + len(surface), entity_type, score, detector)
+    return Finding(start, start + len(surface), entity_type, score, detector, evidence)
 
 
 @pytest.mark.parametrize(
@@ -50,6 +52,21 @@ def found(surface: str, entity_type: str, *, score: float = 0.8, detector: str =
                 found("Lima-Ortiz", "CLINICIAN_NAME", detector="rules"),
             ],
             [("Ana", "PATIENT_NAME"), ("Lima-Ortiz", "CLINICIAN_NAME")],
+        ),
+        # What propagation repeats has the authority of where it comes from.
+        (
+            [
+                found("617-555-0142", "OTHER_ID", score=0.5, detector="rules"),
+                found("617-555-0142", "PHONE", score=0.8, detector="propagation", evidence="rules"),
+            ],
+            [("617-555-0142", "PHONE")],
+        ),
+        (
+            [
+                found("617-555-0142", "OTHER_ID", score=0.5, detector="rules"),
+                found("617-555-0142", "PHONE", score=0.8, detector="propagation", evidence="encoder"),
+            ],
+            [("617-555-0142", "OTHER_ID")],
         ),
         # Findings that only touch stay apart.
         ([found("3/4", "DATE"), found("/79", "AGE")], [("3/4", "DATE"), ("/79", "AGE")]),

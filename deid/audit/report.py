@@ -11,6 +11,7 @@ from typing import Any
 
 from deid.audit.log import LOG_NAME, MANIFEST_NAME
 from deid.errors import IntegrityError, UsageError
+from deid.formats.atomic import reading
 from deid.formats.source import Source
 from deid.run.directory import QUARANTINE, QUARANTINE_LIST, TIMING, output_texts
 from deid.run.manifest import COMPLETE, read_manifest
@@ -95,21 +96,24 @@ def read_report(directory: Path, *, source: Source | None = None, samples: int =
     Raises:
         UsageError: if there is no finished run.
         IntegrityError: if the source is not the run's input.
+        InputOutputError: if a file of the run cannot be read.
     """
     manifest = read_manifest(directory)
     if manifest is None or manifest["status"] != COMPLETE:
         raise UsageError(f"{directory}: there is no finished run here (no complete {MANIFEST_NAME})")
     timing = directory / TIMING
-    with (directory / QUARANTINE / QUARANTINE_LIST).open(encoding="utf-8") as stream:
-        listed = [json.loads(line) for line in islice(stream, _LISTED)]
     shown: tuple[Sample, ...] = ()
-    if source is not None and samples:
-        if source.digest() != manifest["input"]["digest"]:
-            raise IntegrityError("the source given is not the input of this run: its digest differs")
-        shown = tuple(islice(_samples(directory, source), samples))
+    with reading(str(directory)):
+        clocks = json.loads(timing.read_text(encoding="utf-8")) if timing.is_file() else {}
+        with (directory / QUARANTINE / QUARANTINE_LIST).open(encoding="utf-8") as stream:
+            listed = [json.loads(line) for line in islice(stream, _LISTED)]
+        if source is not None and samples:
+            if source.digest() != manifest["input"]["digest"]:
+                raise IntegrityError("the source given is not the input of this run: its digest differs")
+            shown = tuple(islice(_samples(directory, source), samples))
     return RunReport(
         manifest,
-        json.loads(timing.read_text(encoding="utf-8")) if timing.is_file() else {},
+        clocks,
         _type_rows(manifest),
         tuple((line["note_id"], line["reason"]) for line in listed),
         shown,

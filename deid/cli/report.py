@@ -40,11 +40,13 @@ def command(run_dir: Path, html: Path | None, *, as_json: bool, **options: Any) 
     """
     from deid.audit.report import as_html, read_report
     from deid.audit.report import as_json as report_as_json
+    from deid.formats.atomic import atomic_file
 
     source = _source(options)
     report = read_report(run_dir, source=source, samples=options["samples"] if source else 0)
     if html is not None:
-        html.write_text(as_html(report), encoding="utf-8")
+        with atomic_file(html) as stream:
+            stream.write(as_html(report).encode())
         click.echo(f"wrote {html}", err=True)
     if as_json:
         click.echo(json.dumps(report_as_json(report), indent=2))
@@ -116,5 +118,5 @@ def _show_sample(console: Any, sample: Sample) -> None:
         for piece in pieces:
             text.append(piece.text, style=style if piece.entity_type else "")
         width = max((console.width - 2) // 2, 40)
-        panels.append(Panel(text, title=f"{sample.note_id} {title}", width=width))
+        panels.append(Panel(text, title=Text(f"{sample.note_id} {title}"), width=width))
     console.print(SideBySide(panels, padding=0))

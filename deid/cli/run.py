@@ -147,6 +147,10 @@ def _warn(summary: RunSummary) -> None:
             " (leave them out with --drop)",
             err=True,
         )
+    if summary.skipped_files:
+        click.echo(
+            f"warning: {summary.skipped_files} files of the folder are no notes and were not read", err=True
+        )
     if summary.unused_columns:
         names = ", ".join(summary.unused_columns)
         click.echo(f"warning: columns of --patients that are of no known kind: {names}", err=True)

@@ -66,6 +66,7 @@ class Detector:
         recognizers: Sequence[EntityRecognizer] = (),
     ) -> None:
         self.policy = policy
+        self._types = frozenset(policy.type_names)
         rules = RuleRecognizer(policy)
         own: list[EntityRecognizer] = [rules, *recognizers]
         self._detectors = {_name(recognizer): "rules" for recognizer in own}
@@ -85,8 +86,7 @@ class Detector:
             supported_languages=[_LANGUAGE],
             context_aware_enhancer=_KeepAll(),
         )
-        supported = {entity for recognizer in own for entity in recognizer.supported_entities}
-        self._entities = sorted(supported.intersection(policy.type_names))
+        self._own = tuple(own)
 
     def detect(
         self, texts: Sequence[str], *, ad_hoc: Sequence[Sequence[EntityRecognizer]] | None = None
@@ -107,15 +107,22 @@ class Detector:
             self._analyzer.analyze(
                 text,
                 language=_LANGUAGE,
-                entities=self._entities,
+                entities=self._wanted(recognizers),
                 nlp_artifacts=artifacts,
                 ad_hoc_recognizers=list(recognizers) or None,
                 score_threshold=0,
                 return_decision_process=True,
             )
             results = artifacts.tokens.user_data.pop(_RESULTS)
-            found.append(tuple(sorted(self._finding(result) for result in results)))
+            # Presidio does not hold recognizers to the entities they were asked for.
+            mine = (result for result in results if result.entity_type in self._types)
+            found.append(tuple(sorted(self._finding(result) for result in mine)))
         return found
+
+    def _wanted(self, further: Sequence[EntityRecognizer]) -> list[str]:
+        """Return the types of the policy that somebody finds; Presidio warns of any other."""
+        found = {entity for each in (*self._own, *further) for entity in each.supported_entities}
+        return sorted(found & self._types)
 
     def _finding(self, result: RecognizerResult) -> Finding:
         name = result.recognition_metadata[RecognizerResult.RECOGNIZER_NAME_KEY]

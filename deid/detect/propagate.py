@@ -8,13 +8,8 @@ from deid.detect.variants import NAME_TYPES, Form, FormSearch, name_forms, numbe
 from deid.note import Finding
 from deid.policy import Policy
 
-_NUMBER_TYPES = frozenset(
-    {"PHONE", "FAX", "SSN", "MRN", "HEALTH_PLAN_ID", "ACCOUNT_NUMBER", "LICENSE_NUMBER"}
-    | {"VEHICLE_ID", "DEVICE_ID", "BIOMETRIC_ID", "OTHER_ID"}
-)
-_PHRASE_TYPES = frozenset(
-    {"HOSPITAL", "ORGANIZATION", "STREET_ADDRESS", "CITY", "LOCATION_OTHER", "EMAIL", "URL", "USERNAME"}
-)
+# What many people share, or what is ambiguous by itself, says nothing about its other occurrences.
+_LOCAL_TYPES = frozenset({"DATE", "AGE", "PROFESSION", "STATE", "COUNTRY", "ZIP_CODE"})
 _LEAST_SCORE = 0.6  # a doubtful finding is not repeated
 _LEAST_SINGLE = 0.8  # nor a single-word name that only the encoder saw, unless it is rather sure
 _DECAY = 0.9
@@ -53,10 +48,10 @@ def _forms(surface: str, finding: Finding) -> Iterator[Form]:
         single = len(surface.split()) == 1
         if not (single and finding.detector == "encoder" and finding.score < _LEAST_SINGLE):
             yield from name_forms(surface, like, certain=False)
-    elif kind in _NUMBER_TYPES:
+    elif kind not in _LOCAL_TYPES:
         yield from number_forms(surface, like)
-    elif kind in _PHRASE_TYPES:
-        yield from phrase_forms(surface, like)
+        if any(sign.isalpha() for sign in surface):
+            yield from phrase_forms(surface, like)
 
 
 def _keep_strongest(forms: dict[tuple[str, str], Form], form: Form) -> None:

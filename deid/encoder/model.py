@@ -35,8 +35,8 @@ class Runtime(Protocol):
     ) -> None:
         """Load the weights."""
 
-    def describe(self, batch: Batch) -> FloatArray:
-        """Return [D, 2, P] unit type vectors for D descriptions."""
+    def describe(self, batches: Iterable[Batch]) -> list[FloatArray]:
+        """Return [D, 2, P] unit type vectors for each batch of D descriptions, in order."""
 
     def score(self, batches: Iterable[Batch], types: FloatArray) -> list[FloatArray]:
         """Return [2, B, W, T] logits for each batch, in order; batches are drawn as they are needed."""
@@ -49,6 +49,9 @@ RUNTIMES: Registry[type[Runtime]] = Registry(
         "torch": "deid.encoder.torch_runtime:TorchRuntime",
     },
 )
+
+
+_LEAST_THRESHOLD = 1e-4  # a threshold of 0 would make every word a mention of every type
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +129,7 @@ class DescriptionEncoder:
         return TypeVectors(
             tuple(types),
             np.stack(vectors).astype(np.float32) if vectors else empty,
-            np.asarray(limits, dtype=np.float32),
+            np.maximum(np.asarray(limits, dtype=np.float32), _LEAST_THRESHOLD),
         )
 
     def _describe_texts(self, texts: Sequence[str]) -> FloatArray:
@@ -134,10 +137,11 @@ class DescriptionEncoder:
         words = [self._pieces.split(text) for text in texts]
         windows = [window for index, text in enumerate(words) for window in self._windows(text, index)]
         total = np.zeros((len(texts), 2, self.config.projection), dtype=np.float32)
-        if windows:
-            parts = self._runtime.describe(lay_out(windows, words, self._pieces))
-            sizes = np.asarray([window.pieces for window in windows], dtype=np.float32)
-            np.add.at(total, [window.text_index for window in windows], parts * sizes[:, None, None])
+        groups = self._batches(sorted(windows, key=lambda window: (window.pieces, window.text_index)))
+        batches = (lay_out(group, words, self._pieces) for group in groups)
+        for group, parts in zip(groups, self._runtime.describe(batches), strict=True):
+            sizes = np.asarray([window.pieces for window in group], dtype=np.float32)
+            np.add.at(total, [window.text_index for window in group], parts * sizes[:, None, None])
         norms = np.maximum(np.linalg.norm(total, axis=-1, keepdims=True), 1e-12)
         return np.asarray(total / norms, dtype=np.float32)
 

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
-import openvino as ov
-from openvino import opset13 as ops
 
 from deid.encoder.config import EncoderConfig
 from deid.encoder.windows import Batch, FloatArray
+
+# On import OpenVINO writes an id into the home folder and reports to an analytics service. It goes without
+# where the package that does so cannot be imported.
+sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+
+import openvino as ov  # noqa: E402
+from openvino import opset13 as ops  # noqa: E402
 
 _EPS = 1e-12
 
@@ -50,14 +56,14 @@ class OpenVinoRuntime:
         self._queue = ov.AsyncInferQueue(self._score, streams)
         self._core, self._graph = core, graph
 
-    def describe(self, batch: Batch) -> FloatArray:
-        """Return [D, 2, P] unit type vectors for D descriptions."""
+    def describe(self, batches: Iterable[Batch]) -> list[FloatArray]:
+        """Return [D, 2, P] unit type vectors for each batch of D descriptions, in order."""
         # Once a policy: full precision, and nothing kept afterwards.
         compiled = self._core.compile_model(
             self._graph.describing(), "CPU", {"INFERENCE_PRECISION_HINT": "f32"}
         )
-        result = compiled({"ids": batch.ids, "shapes": batch.shapes, "mask": batch.mask})
-        return np.asarray(result[0], dtype=np.float32)
+        inputs = ({"ids": batch.ids, "shapes": batch.shapes, "mask": batch.mask} for batch in batches)
+        return [np.array(compiled(each)[0], dtype=np.float32) for each in inputs]
 
     def score(self, batches: Iterable[Batch], types: FloatArray) -> list[FloatArray]:
         """Return [2, B, W, T] logits (inside, begin) for each batch, in order."""

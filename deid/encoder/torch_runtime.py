@@ -45,10 +45,11 @@ class TorchRuntime:
         return tensor.long() if tensor.dtype == torch.int32 else tensor
 
     @torch.inference_mode()
-    def describe(self, batch: Batch) -> FloatArray:
-        """Return [D, 2, P] unit type vectors for D descriptions."""
-        arguments = (self._tensor(array) for array in (batch.ids, batch.shapes, batch.mask))
-        return self._network.describe(*arguments).float().cpu().numpy()
+    def describe(self, batches: Iterable[Batch]) -> list[FloatArray]:
+        """Return [D, 2, P] unit type vectors for each batch of D descriptions, in order."""
+        inputs = ((batch.ids, batch.shapes, batch.mask) for batch in batches)
+        described = (self._network.describe(*map(self._tensor, arrays)) for arrays in inputs)
+        return [vectors.float().cpu().numpy() for vectors in described]
 
     @torch.inference_mode()
     def score(self, batches: Iterable[Batch], types: FloatArray) -> list[FloatArray]:

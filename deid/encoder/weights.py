@@ -112,6 +112,7 @@ class ModelFolder:
         config.write(path / _CONFIG)
         half = {name: np.ascontiguousarray(value, dtype=np.float16) for name, value in weights.items()}
         save_file(half, path / _WEIGHTS, metadata={"format": "deid-encoder"})
+        (path / _WEIGHTS).chmod(0o644)  # safetensors makes it readable by its owner only
         if vocabulary.resolve() != (path / _VOCABULARY).resolve():
             (path / _VOCABULARY).write_bytes(vocabulary.read_bytes())
         cls._write_calibration(path, calibration)

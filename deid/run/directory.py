@@ -126,6 +126,7 @@ class RunSummary:
         passed_through: Carried columns whose names look identifying.
         unused_columns: Columns of the file of known values that were not understood.
         seconds: How long it took.
+        skipped_files: Files of the input folder that are no notes, or links that lead out of it.
     """
 
     directory: Path
@@ -134,6 +135,7 @@ class RunSummary:
     passed_through: tuple[str, ...]
     unused_columns: tuple[str, ...]
     seconds: float
+    skipped_files: int = 0
 
     @property
     def quarantine_path(self) -> Path:
@@ -162,7 +164,8 @@ def summarize(directory: Path) -> RunSummary:
     with disk_errors(directory), (directory / QUARANTINE / QUARANTINE_LIST).open("rb") as stream:
         first = [json.loads(line) for line in islice(stream, _LISTED)]
     listed = tuple((line["note_id"], line["reason"]) for line in first)
-    return RunSummary(directory, manifest["counts"], listed, tuple(manifest["passed_through"]), (), 0.0)
+    passed, skipped = tuple(manifest["passed_through"]), manifest["input"]["skipped_files"]
+    return RunSummary(directory, manifest["counts"], listed, passed, (), 0.0, skipped)
 
 
 def output_texts(directory: Path) -> Iterator[str | None]:

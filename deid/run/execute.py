@@ -218,7 +218,12 @@ def _draft(request: RunRequest, policy: Policy, source: Source, model: ModelFact
         "policy": manifests.policy_facts(policy),
         "model": asdict(model),
         "key": {"id": request.keys.key_id if request.keys is not None else None},
-        "input": {"reader": type(source).__name__, "digest": source.digest(), "bytes": source.size()},
+        "input": {
+            "reader": type(source).__name__,
+            "digest": source.digest(),
+            "bytes": source.size(),
+            "skipped_files": getattr(source, "skipped", 0),  # only a folder can hold other files
+        },
         "options": {
             "columns": asdict(with_schema(request.columns, request.schema)),
             "format": request.format,

@@ -151,8 +151,13 @@ class Deidentifier:
             For each group and each of its notes the spans, or why there are none.
         """
         found = self._detect(groups)
-        pairs = zip(groups, found, strict=True)
-        return [self._resolve(group, self._propagate(group, each)) for group, each in pairs]
+        return [self._spans(group, each) for group, each in zip(groups, found, strict=True)]
+
+    def _spans(self, group: Group, found: _Found) -> list[tuple[Span, ...] | NoteError]:
+        try:
+            return self._resolve(group, self._propagate(group, found))
+        except Exception as error:  # whatever fails among a patient's notes, they go to quarantine together
+            return [NoteError(Reason.DETECTOR_FAILED, type(error).__name__)] * len(group.notes)
 
     def _detect(self, groups: Sequence[Group]) -> list[_Found]:
         notes = [note for group in groups for note in group.notes]
@@ -216,7 +221,7 @@ class Deidentifier:
         if isinstance(spans, NoteError):
             return NoteResult(note.note_id, None, spans.reason, spans.detail)
         subject = Subject(
-            key_name=note.patient_id or note.note_id,
+            key_name=note.patient_id or f"note {note.note_id}",
             mentions=mentions,
             code=group.code,
             note_date=note.note_date,

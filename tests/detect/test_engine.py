@@ -141,16 +141,12 @@ def test_known_values_belong_to_their_text(encoder: DescriptionEncoder) -> None:
     ]
 
 
-@pytest.mark.xfail(
-    strict=True, reason="types that no recognizer of the detector's own finds are not asked for"
-)
 def test_a_type_that_only_known_values_find() -> None:
     names = policy(kind("PATIENT_NAME", "known"), kind("MRN", "rules"))
     (findings,) = Detector(names).detect(["Grant"], ad_hoc=[[known(names, family_name="Grant")]])
     assert findings == (Finding(0, 5, "PATIENT_NAME", 1.0, "known", "family_name"),)
 
 
-@pytest.mark.xfail(strict=True, reason="what a further recognizer says of other types comes out")
 @pytest.mark.parametrize("types", [("MRN", "PET"), ("PET", "MRN")])
 def test_entities_outside_the_policy_never_come_out(types: tuple[str, ...]) -> None:
     mrn = policy(kind("MRN", "rules"))
