@@ -11,6 +11,7 @@ from presidio_analyzer import EntityRecognizer, RecognizerResult
 from presidio_analyzer.nlp_engine import NlpArtifacts
 from spacy.tokens import Doc
 
+from deid.detect.nlp import text_of
 from deid.detect.presidio_registry import DescriptionRecognizerConfig, register
 from deid.detect.results import as_results, narrowed
 from deid.encoder.model import DescriptionEncoder, TypeVectors
@@ -85,7 +86,7 @@ class EncoderComponent:
             yield from self._annotate(batch)
 
     def _annotate(self, docs: list[Doc]) -> Iterator[Doc]:
-        found = self._encoder.find([doc.text for doc in docs])
+        found = self._encoder.find([text_of(doc) for doc in docs])
         for doc, findings in zip(docs, found, strict=True):
             doc.user_data[COMPONENT] = _Left(self._encoder, findings)
             yield doc

@@ -35,7 +35,7 @@ class EncoderConfig:
     projection: int = 256
     shapes: int = 56
     window: int = 254
-    overlap: int = 48
+    overlap: int = 32
 
     def __post_init__(self) -> None:
         if self.hidden % self.heads:

@@ -39,9 +39,9 @@ class Partitioning:
         unsized_partitions: Partitions where the input's size is not known beforehand.
     """
 
-    notes: int = 256
-    characters: int = 1_000_000
-    partition_bytes: int = 4 << 20
+    notes: int = 64
+    characters: int = 250_000
+    partition_bytes: int = 1 << 18
     partitions: int = 256
     unsized_partitions: int = 64
 
