@@ -148,11 +148,13 @@ class _Here:
 
 class _Pool:
     def __init__(self, pool: ProcessPoolExecutor, count: int) -> None:
-        self._pool = pool
+        self._pool, self._count = pool, count
         self._most = 2 * count
 
     def model(self) -> ModelFacts:
-        return self._pool.submit(_describe).result()
+        # One call for each worker, so that all of them load at the same time.
+        facts = [self._pool.submit(_describe) for _ in range(self._count)]
+        return [each.result() for each in facts][0]
 
     def run(self, units: Iterable[Unit], desk: Desk) -> Iterator[Receipt]:
         pending: set[Future[Receipt]] = set()
