@@ -50,6 +50,8 @@ class OpenVinoRuntime:
             "INFERENCE_PRECISION_HINT": self.precision,
             "NUM_STREAMS": str(streams),
             "INFERENCE_NUM_THREADS": streams,
+            # Several workers would otherwise all be pinned to the first core.
+            "ENABLE_CPU_PINNING": False,
         }
         graph = _Graph(config, weights)
         self._score = core.compile_model(graph.scoring(), "CPU", options)
