@@ -154,7 +154,8 @@ class _Pool:
     def model(self) -> ModelFacts:
         # One call for each worker, so that all of them load at the same time.
         facts = [self._pool.submit(_describe) for _ in range(self._count)]
-        return [each.result() for each in facts][0]
+        first, *_ = [each.result() for each in facts]
+        return first
 
     def run(self, units: Iterable[Unit], desk: Desk) -> Iterator[Receipt]:
         pending: set[Future[Receipt]] = set()
