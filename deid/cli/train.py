@@ -12,11 +12,11 @@ import click
 @click.option("--device", default="auto", show_default=True, help="cpu, cuda or auto.")
 @click.option("--threads", type=click.IntRange(1), help="Processor threads for torch; default: all.")
 def command(config: Path, device: str, threads: int | None) -> None:
-    """Train an encoder from a CONFIG file and calibrate it; resumes where it was stopped.
+    """Train an encoder from a CONFIG file; resumes where it was stopped.
 
     \b
     Example:
-      deid train benchmarks/training/first.yaml
+      deid train benchmarks/training/broad.yaml
     """
     from deid.encoder.train import Progress, Trainer, read_spec
 
