@@ -100,7 +100,8 @@ def long_alphanumeric(surface: str) -> bool:
     """Accept an unlabelled run of capitals and digits that is neither a diagnosis code nor a trial drug."""
     is_diagnosis = _DIAGNOSIS_CODE.fullmatch(surface) is not None
     is_drug = re.split(r"[\d-]", surface)[0] in _DRUG_PREFIXES
-    return not (is_diagnosis or is_drug or surface.endswith("000")) and identifier(surface)
+    has_label = re.match(r"[A-Za-z]+ ", surface) is not None  # the letters of `MRN 4471902` name the number
+    return not (is_diagnosis or is_drug or has_label or surface.endswith("000")) and identifier(surface)
 
 
 def long_number(surface: str) -> bool:
