@@ -48,6 +48,7 @@ LIBRARIES = {
     "safetensors": {"encoder"},
     "openvino": {"encoder"},
     "pyarrow": {"formats"},
+    "lxml": {"formats"},
     "pandas": {"run"},
     "click": {"cli"},
     "rich": {"cli"},

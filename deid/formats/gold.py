@@ -1,35 +1,60 @@
-"""Gold: notes with marked mentions, as JSONL or as a folder of marked text files."""
+"""Gold: notes with marked mentions, as JSONL, as marked text files, or in the shapes of other tools."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from deid.errors import UsageError
+from deid.formats.annotations import doccano, label_studio, token_tags
+from deid.formats.annotations.records import (
+    Gold,
+    checked_mention,
+    gold_note,
+    read_json_lines,
+    record_of,
+    without,
+)
 from deid.formats.atomic import atomic_file, reading
 from deid.formats.markup import GoldMention, read_marked
 from deid.formats.source import parse_date
 from deid.note import Note
+from deid.registry import Registry
 
-Gold = tuple[Note, tuple[GoldMention, ...]]
+__all__ = ["GOLD_FORMATS", "Gold", "read_gold", "write_gold"]
 
 _HEADER = re.compile(r"([a-z][a-z0-9_]*):[ \t]*(.*)")
-_OWN_KEYS = frozenset({"note_id", "id", "text", "patient_id", "note_date", "spans", "entities"})
+_OWN_KEYS = ("id", "text", "spans", "entities")
+
+GOLD_FORMATS: Registry[Callable[[Path], Iterator[Gold]]] = Registry(
+    "gold format",
+    {
+        "jsonl": "deid.formats.gold:read_lines",
+        "marked": "deid.formats.gold:read_folder",
+        "i2b2": "deid.formats.annotations.i2b2:read",
+        "brat": "deid.formats.annotations.brat:read",
+        "token-tags": "deid.formats.annotations.token_tags:read",
+        "doccano": "deid.formats.annotations.doccano:read",
+        "label-studio": "deid.formats.annotations.label_studio:read",
+    },
+)
 
 
-def read_gold(path: str | Path) -> Iterator[Gold]:
+def read_gold(path: str | Path, *, format: str | None = None) -> Iterator[Gold]:
     """Read gold notes in the order of the file, or of the file names.
 
     A line of gold JSONL is ``{"note_id", "text", "spans": [{"start", "end", "entity_type"}]}``; ``id``,
     ``entities`` and ``label`` are accepted, ``patient_id``, ``note_date`` and a span's ``link`` are optional,
     other keys become the note's metadata. A marked text file begins with ``key: value`` lines and a blank
-    line.
+    line; folders in the folder are read too.
 
     Args:
-        path: JSONL file, or folder of marked ``.txt`` files.
+        path: File or folder.
+        format: Name in `GOLD_FORMATS`; by suffix, folder contents and first record when None.
 
     Raises:
         UsageError: for a record that is not as described; with its line or file, never its text.
@@ -38,7 +63,25 @@ def read_gold(path: str | Path) -> Iterator[Gold]:
     where = Path(path)
     if not where.exists():
         raise UsageError(f"gold {where}: there is no such file or folder")
-    return _read_folder(where) if where.is_dir() else _read_lines(where)
+    return GOLD_FORMATS.get(format or _detect(where))(where)
+
+
+def _detect(path: Path) -> str:
+    if path.is_dir():
+        suffixes = {each.suffix for each in path.iterdir()}
+        return "i2b2" if ".xml" in suffixes else "brat" if ".ann" in suffixes else "marked"
+    if path.suffix in {".xml", ".parquet", ".json"}:
+        return {".xml": "i2b2", ".parquet": "token-tags", ".json": "label-studio"}[path.suffix]
+    _, first = next(read_json_lines(path), ("", {}))
+    if "spans" not in first:
+        for name, module in (
+            ("label-studio", label_studio),
+            ("doccano", doccano),
+            ("token-tags", token_tags),
+        ):
+            if module.claims(first):
+                return name
+    return "jsonl"
 
 
 def write_gold(path: Path, notes: Iterable[Gold]) -> None:
@@ -57,37 +100,21 @@ def write_gold(path: Path, notes: Iterable[Gold]) -> None:
 
 
 def _record(note: Note, mentions: Iterable[GoldMention]) -> dict[str, Any]:
-    optional = {"patient_id": note.patient_id, "note_date": note.note_date and note.note_date.isoformat()}
     spans = [
         {"start": each.start, "end": each.end, "entity_type": each.entity_type}
         | ({"link": each.link} if each.link else {})
         for each in sorted(mentions)
     ]
-    return {
-        "note_id": note.note_id,
-        **{key: value for key, value in optional.items() if value is not None},
-        **note.metadata,
-        "text": note.text,
-        "spans": spans,
-    }
+    return {**record_of(note), "text": note.text, "spans": spans}
 
 
-def _read_lines(path: Path) -> Iterator[Gold]:
-    with reading(str(path)), path.open("rb") as stream:
-        for number, line in enumerate(stream, start=1):
-            if not line.strip():
-                continue
-            place = f"gold {path}: line {number}"
-            try:
-                record = json.loads(line.decode("utf-8-sig"))
-            except (ValueError, RecursionError):
-                raise UsageError(f"{place}: not JSON in UTF-8") from None
-            if not isinstance(record, dict):
-                raise UsageError(f"{place}: not a JSON object")
-            yield _gold(record, place)
+def read_lines(path: Path) -> Iterator[Gold]:
+    """Read gold JSONL; see `read_gold`."""
+    for place, record in read_json_lines(path):
+        yield _gold(record, place)
 
 
-def _gold(record: Mapping[str, Any], place: str) -> Gold:
+def _gold(record: dict[str, Any], place: str) -> Gold:
     note_id = record.get("note_id", record.get("id"))
     text = record.get("text")
     if not isinstance(note_id, (str, int)) or not isinstance(text, str):
@@ -98,31 +125,20 @@ def _gold(record: Mapping[str, Any], place: str) -> Gold:
             f"{place}: needs spans, a list of objects with start, end and entity_type; it may be empty"
         )
     mentions = (_mention(span, len(text), f"{place}: span {at}") for at, span in enumerate(spans, start=1))
-    patient = record.get("patient_id")
-    note = Note(
-        note_id=str(note_id),
-        text=text,
-        patient_id=None if patient is None else str(patient),
-        note_date=parse_date(str(record.get("note_date"))),
-        metadata={key: value for key, value in record.items() if key not in _OWN_KEYS},
-    )
-    return note, tuple(sorted(mentions))
+    return gold_note(note_id, text, mentions, fields=without(record, *_OWN_KEYS), place=place)
 
 
 def _mention(span: Any, length: int, place: str) -> GoldMention:
     if not isinstance(span, dict):
         raise UsageError(f"{place}: not a JSON object")
-    start, end = span.get("start"), span.get("end")
     kind = span.get("entity_type", span.get("label"))
-    if not isinstance(kind, str) or not kind:
-        raise UsageError(f"{place}: needs entity_type (or label)")
-    if type(start) is not int or type(end) is not int or not 0 <= start < end <= length:
-        raise UsageError(f"{place}: start and end must be integers with 0 <= start < end <= {length}")
-    return GoldMention(start, end, kind, str(span.get("link") or ""))
+    mention = checked_mention(span.get("start"), span.get("end"), kind, length=length, place=place)
+    return replace(mention, link=str(span.get("link") or ""))
 
 
-def _read_folder(folder: Path) -> Iterator[Gold]:
-    paths = sorted(folder.glob("*.txt"))
+def read_folder(folder: Path) -> Iterator[Gold]:
+    """Read a folder of marked text files; see `read_gold`."""
+    paths = sorted(folder.rglob("*.txt"))
     if not paths:
         raise UsageError(f"gold {folder}: the folder holds no .txt files")
     for path in paths:

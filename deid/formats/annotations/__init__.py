@@ -1,0 +1,1 @@
+"""Gold in the shapes of other tools, each read and written in one file."""
