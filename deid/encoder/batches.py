@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from deid.encoder.corpus import Corpus, TrainingText, TrainingType
+from deid.encoder.corpus import TrainingText, TrainingType
 from deid.encoder.corrupt import corrupt
 from deid.encoder.describe import render
+from deid.encoder.sources import Corpus
 from deid.encoder.windows import Batch, FloatArray, Window, lay_out
 from deid.encoder.words import WordPieces, Words
 
@@ -84,7 +85,7 @@ class BatchMaker:
         drawn = []
         for index in rng.choice(len(self._corpora), self._texts, p=self._shares):
             corpus = self._corpora[index]
-            text = corpus.texts[int(rng.integers(len(corpus.texts)))]
+            text = corpus.draw(rng)
             words = self._pieces.split(corrupt(text.text, rng))
             drawn.append((corpus, text, words, self._window(words, rng)))
         names = self._choose_types([(corpus, text) for corpus, text, _, _ in drawn], rng)
@@ -110,6 +111,7 @@ class BatchMaker:
         """Choose the types of a batch: many that occur, some of their companions, some at random."""
         present = {kind for _, text in drawn for _, _, kind in text.spans if kind}
         companions = {kind for corpus, _ in drawn if len(corpus.labels) < 80 for kind in corpus.labels}
+        companions |= {near for kind in present if kind in self._types for near in self._types[kind].near}
         chosen: list[str] = []
         for pool, share in ((present, _POSITIVE_SHARE), (companions, 0.9), (set(self._types), 1.0)):
             left = sorted((pool & self._types.keys()) - set(chosen))
@@ -149,8 +151,7 @@ class BatchMaker:
         inside, begin, weight = (np.zeros(shape, dtype=np.float32) for _ in range(3))
         for row, (corpus, text, words, window) in enumerate(drawn):
             size = window.last_word - window.first_word
-            known = [name in corpus.labels or corpus.negative for name in names]
-            weight[row, :size] = np.asarray(known, dtype=np.float32)
+            weight[row, :size] = self._known(corpus, names)
             for start, end, kind in text.spans:
                 first = int(np.searchsorted(words.ends, start, "right")) - window.first_word
                 last = int(np.searchsorted(words.starts, end, "left")) - window.first_word
@@ -164,7 +165,19 @@ class BatchMaker:
                     weight[row, where, column] = 1
                     if first >= 0:
                         begin[row, first, column] = 1
+            for start, end, kind in text.own:
+                if kind in names:
+                    first = int(np.searchsorted(words.ends, start, "right")) - window.first_word
+                    last = int(np.searchsorted(words.starts, end, "left")) - window.first_word
+                    weight[row, max(first, 0) : max(min(last, size), 0), names.index(kind)] = 1
         return Labelled(batch, inside, begin, weight)
+
+    def _known(self, corpus: Corpus, names: tuple[str, ...]) -> FloatArray:
+        """Return [T] 1 where a word outside all spans is a counterexample to a type, 0 where nobody knows."""
+        values = [
+            name in corpus.labels or (corpus.negative and not self._types[name].common) for name in names
+        ]
+        return np.asarray(values, dtype=np.float32)
 
     def _comparable(self, kind: str, names: tuple[str, ...]) -> FloatArray:
         """Return [T] 1 where a mention of ``kind`` is a counterexample to a type, 0 where it may be one."""

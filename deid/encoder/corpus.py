@@ -1,4 +1,4 @@
-"""Training texts and training types, and what a text says about a type it does not mention."""
+"""Training types, and where training texts come from: drawn afresh at every step, seeded."""
 
 from __future__ import annotations
 
@@ -24,7 +24,9 @@ class TrainingType(BaseModel):
         views: Further wordings.
         examples: Real surface forms.
         contrast: What is not meant.
-        overlaps: Types whose mentions may also be mentions of this one, so that neither is a counterexample.
+        overlaps: Types whose mentions may also be of this one, so that neither is a counterexample.
+        near: Types it is easily mistaken for; they are drawn into the same batch.
+        common: It occurs unmarked in any clinical text, so that a text says nothing of it but where marked.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -35,6 +37,8 @@ class TrainingType(BaseModel):
     examples: tuple[str, ...] = ()
     contrast: str | None = None
     overlaps: tuple[str, ...] = ()
+    near: tuple[str, ...] = ()
+    common: bool = False
 
 
 class CorpusSpec(BaseModel):
@@ -42,11 +46,16 @@ class CorpusSpec(BaseModel):
 
     Args:
         path: JSONL with ``text`` and ``spans`` of ``start``, ``end``, ``label``; relative to the config.
+            ``patient`` keeps the surrogates of a patient's texts alike; ``own`` names a type of which the
+            text says everything.
         weight: Share of the texts of a batch, against the other corpora.
         labels: Maps the file's labels to type names; null marks unknown ground. Without it: as they are.
         absent: What it means that a type is not among the corpus's labels: ``negative`` (there is none of it
             in the text) or ``unknown``.
         optional: Skip the corpus if the file is not there.
+        refill: How often mentions are replaced by others of the same shape.
+        assemble: Most texts in an example: texts of types near each other, one below the other.
+        carrier: Texts without PHI, between whose sentences lines of this corpus are written.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -56,6 +65,9 @@ class CorpusSpec(BaseModel):
     labels: Mapping[str, str | None] | None = None
     absent: Literal["negative", "unknown"] = "unknown"
     optional: bool = False
+    refill: float = 0.0
+    assemble: int = 1
+    carrier: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,36 +77,21 @@ class TrainingText:
     Args:
         text: The text.
         spans: Sorted (start, end, type name); an empty type name marks ground of unknown type.
+        own: Stretches (start, end, type name) within which everything is known of a type.
+        patient: Whose text it is; empty if nobody knows.
     """
 
     text: str
     spans: tuple[tuple[int, int, str], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Corpus:
-    """Texts that share one labelling.
-
-    Args:
-        name: File name, for the log.
-        texts: The texts.
-        labels: Type names that the corpus labels wherever they occur.
-        negative: Whether all other types are absent from its texts.
-        weight: Share in a batch.
-    """
-
-    name: str
-    texts: tuple[TrainingText, ...]
-    labels: frozenset[str]
-    negative: bool
-    weight: float
+    own: tuple[tuple[int, int, str], ...] = ()
+    patient: str = ""
 
 
 def read_types(paths: tuple[str, ...], folder: Path) -> dict[str, TrainingType]:
     """Read training types by name.
 
     Args:
-        paths: ``policy:NAME`` for a policy's types, or YAML files of catalogue entries (globs allowed).
+        paths: ``policy:NAME`` for a policy's types, or files of entries in YAML or JSON (globs allowed).
         folder: What relative paths start from.
 
     Raises:
@@ -124,43 +121,8 @@ def _types_of(path: str, folder: Path) -> Iterator[TrainingType]:
     if not files:
         raise UsageError(f"training types: nothing matches {path}")
     for file in files:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+        raw = file.read_text(encoding="utf-8")
+        content = json.loads(raw) if file.suffix == ".json" else yaml.safe_load(raw)
         for name, entry in content["types"].items():
             fields = {key: entry[key] for key in TrainingType.model_fields if key in entry}
             yield TrainingType(name=name, **fields)
-
-
-def read_corpus(spec: CorpusSpec, folder: Path) -> Corpus | None:
-    """Read a corpus into memory; None if it is optional and not there.
-
-    Args:
-        spec: Where and how.
-        folder: What relative paths start from.
-
-    Raises:
-        UsageError: if the file is missing or a label is not mapped.
-    """
-    path = folder / spec.path
-    if not path.is_file():
-        if spec.optional:
-            return None
-        raise UsageError(f"training corpus {spec.path} is not there; build it first or mark it optional")
-    texts = []
-    labels: set[str] = set()
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
-        record = json.loads(line)
-        spans = []
-        for span in record["spans"]:
-            name = _mapped(spec, span["label"], f"{spec.path}, line {number}")
-            labels.add(name)
-            spans.append((span["start"], span["end"], name))
-        texts.append(TrainingText(record["text"], tuple(sorted(spans))))
-    return Corpus(path.name, tuple(texts), frozenset(labels - {""}), spec.absent == "negative", spec.weight)
-
-
-def _mapped(spec: CorpusSpec, label: str, place: str) -> str:
-    if spec.labels is None:
-        return label
-    if label not in spec.labels:
-        raise UsageError(f"{place}: label {label} has no entry under labels")
-    return spec.labels[label] or ""

@@ -19,8 +19,10 @@ from deid.encoder.base_weights import load_base
 from deid.encoder.batches import BatchMaker, Labelled, TrainingBatch
 from deid.encoder.checkpoint import load_checkpoint, save_checkpoint
 from deid.encoder.config import EncoderConfig
-from deid.encoder.corpus import CorpusSpec, read_corpus, read_types
+from deid.encoder.corpus import CorpusSpec, read_types
 from deid.encoder.network import Network
+from deid.encoder.refill import Refiller
+from deid.encoder.sources import read_corpus
 from deid.encoder.weights import Calibration, ModelFolder
 from deid.encoder.windows import Batch
 from deid.encoder.words import SHAPE_COUNT, WordPieces
@@ -63,6 +65,7 @@ class TrainingSpec(BaseModel):
         network: Sizes that differ from the defaults.
         types: ``policy:NAME`` or globs of catalogue files.
         corpora: Where texts come from.
+        pools: JSON file of surfaces that surrogates are made from; needed where a corpus is refilled.
         seed: Makes every draw.
         steps: Optimizer steps.
         texts: Texts in a batch.
@@ -82,6 +85,7 @@ class TrainingSpec(BaseModel):
     network: dict[str, int] = {}
     types: tuple[str, ...]
     corpora: tuple[CorpusSpec, ...]
+    pools: str | None = None
     seed: int
     steps: int
     texts: int = 32
@@ -151,7 +155,8 @@ class Trainer:
             frozen.weight.requires_grad_(False)
         self._optimizer = self._make_optimizer()
         types = read_types(spec.types, folder)
-        read = (read_corpus(corpus, folder) for corpus in spec.corpora)
+        refiller = Refiller.read(folder / spec.pools) if spec.pools else None
+        read = (read_corpus(corpus, folder, refiller=refiller, types=types) for corpus in spec.corpora)
         self.corpora = tuple(corpus for corpus in read if corpus is not None)
         sizes = (spec.texts, spec.types_per_batch, spec.pieces)
         pieces = WordPieces(self._vocabulary)

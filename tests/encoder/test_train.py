@@ -13,9 +13,10 @@ from safetensors.torch import load_file, save_file
 
 from deid.encoder.batches import BatchMaker
 from deid.encoder.config import EncoderConfig
-from deid.encoder.corpus import Corpus, TrainingText, TrainingType
+from deid.encoder.corpus import TrainingText, TrainingType
 from deid.encoder.corrupt import corrupt
 from deid.encoder.network import Network
+from deid.encoder.sources import Corpus
 from deid.encoder.train import Progress, Trainer, read_spec
 from deid.encoder.words import WordPieces
 from deid.errors import IntegrityError, UsageError
