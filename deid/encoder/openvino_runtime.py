@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import deque
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -55,7 +56,10 @@ class OpenVinoRuntime:
         }
         graph = _Graph(config, weights)
         self._score = core.compile_model(graph.scoring(), "CPU", options)
-        self._queue = ov.AsyncInferQueue(self._score, streams)
+        # Plain requests and no queue of callbacks: a thread of OpenVINO that needs Python's lock can block for
+        # good when the garbage collector, which holds it, takes a model down. Twice as many requests as
+        # streams, so that the next batch is ready when one ends.
+        self._requests = [self._score.create_infer_request() for _ in range(2 * streams)]
         self._core, self._graph = core, graph
 
     def describe(self, batches: Iterable[Batch]) -> list[FloatArray]:
@@ -69,17 +73,29 @@ class OpenVinoRuntime:
 
     def score(self, batches: Iterable[Batch], types: FloatArray) -> list[FloatArray]:
         """Return [2, B, W, T] logits (inside, begin) for each batch, in order."""
-        results: dict[int, FloatArray] = {}
+        waiting: deque[Any] = deque()
+        free = list(self._requests)
+        results: list[FloatArray] = []
 
-        def keep(request: Any, index: int) -> None:
-            results[index] = np.array(request.get_output_tensor(0).data, dtype=np.float32)
+        def collect() -> None:
+            request = waiting.popleft()
+            free.append(request)
+            request.wait()
+            results.append(np.array(request.get_output_tensor(0).data, dtype=np.float32))
 
-        self._queue.set_callback(keep)
-        for index, batch in enumerate(batches):
-            inputs = {"ids": batch.ids, "shapes": batch.shapes, "mask": batch.mask, "pool": batch.pool}
-            self._queue.start_async({**inputs, "types": types}, index)
-        self._queue.wait_all()
-        return [results[index] for index in sorted(results)]
+        try:
+            for batch in batches:
+                if not free:
+                    collect()
+                inputs = {"ids": batch.ids, "shapes": batch.shapes, "mask": batch.mask, "pool": batch.pool}
+                waiting.append(free.pop())
+                waiting[-1].start_async({**inputs, "types": types})
+            while waiting:
+                collect()
+        finally:
+            for request in waiting:
+                request.wait()
+        return results
 
 
 class _Graph:
