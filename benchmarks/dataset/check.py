@@ -21,6 +21,7 @@ from deid.policy import load_policy
 
 HERE = Path(__file__).resolve().parent
 WORDS = (120, 500)
+SHORT = "train-short"  # a folder of shorter notes, not counted among the others
 KEYS = ("kind", "patient_id", "note_date", "origins", "english", "style", "unmarked")
 _ORIGINS = (
     "anglo irish scottish welsh german dutch scandinavian french italian hispanic portuguese polish russian"
@@ -119,7 +120,7 @@ def check_header(note: MarkedNote) -> Iterator[str]:
     """Yield what is wrong with a header or with the length."""
     known = (
         ("origins", ORIGINS, {word.strip() for word in note.header.get("origins", "").split(",")} - {""}),
-        ("english", ENGLISH, {note.header.get("english", "")}),
+        ("english", ENGLISH, {note.header["english"]} if "english" in note.header else set()),
         ("style", STYLES, set(note.header.get("style", "").replace(",", " ").split())),
     )
     for key, allowed, used in known:
@@ -137,7 +138,7 @@ def check_header(note: MarkedNote) -> Iterator[str]:
         except ValueError:
             yield note.at(0, "note_date is not an ISO date")
     words = len(note.text.split())
-    if not WORDS[0] <= words <= WORDS[1]:
+    if note.path.parent.name != SHORT and not WORDS[0] <= words <= WORDS[1]:
         yield note.at(0, f"{words} words, not {WORDS[0]} to {WORDS[1]}")
 
 

@@ -56,8 +56,8 @@ class OpenVinoRuntime:
         }
         graph = _Graph(config, weights)
         self._score = core.compile_model(graph.scoring(), "CPU", options)
-        # Plain requests and no queue of callbacks: a thread of OpenVINO that needs Python's lock can block for
-        # good when the garbage collector, which holds it, takes a model down. Twice as many requests as
+        # Plain requests and no queue with callbacks: a thread of OpenVINO that needs Python's lock can block
+        # for good when the garbage collector, which holds it, takes a model down. There are twice as many as
         # streams, so that the next batch is ready when one ends.
         self._requests = [self._score.create_infer_request() for _ in range(2 * streams)]
         self._core, self._graph = core, graph
