@@ -75,9 +75,8 @@ def count(notes: Sequence[MarkedNote]) -> None:
         patients = Counter(note.header["patient_id"] for note in own)
         several = sum(count > 2 for count in patients.values())
         mentions = sum(len(note.mentions) for note in own)
-        print(
-            f"{split}: {len(own)} notes, {len(patients)} patients ({several} with 3 or more), {mentions} mentions"
-        )
+        owners = f"{len(patients)} patients ({several} with 3 or more)"
+        print(f"{split}: {len(own)} notes, {owners}, {mentions} mentions")
     for title, values in (
         ("types", Counter(mention.entity_type for note in notes for mention in note.mentions)),
         ("origins", Counter(o.strip() for n in notes for o in n.header.get("origins", "").split(",") if o)),
@@ -126,9 +125,7 @@ def check_types(least: Least) -> list[str]:
     passages = read_passages(HERE / "passages")
     findings += check_passages(passages, held_out)
     types = sum(len(family.types) for family in families)
-    print(
-        f"{types} types in {len(families)} families, {len(held_out)} of them held out, {len(passages)} passages"
-    )
+    print(f"{types} types in {len(families)} families, {len(held_out)} held out, {len(passages)} passages")
     for name, value in (("types", types), ("held_out", len(held_out)), ("passages", len(passages))):
         if value < getattr(least, name):
             findings.append(f"{name}: {value}, not {getattr(least, name)}")

@@ -1,4 +1,4 @@
-"""Passages for the types that are never trained on; ``python benchmarks/dataset/passages.py [FILE ...]`` checks.
+"""Passages for types never trained on; ``python benchmarks/dataset/passages.py [FILE ...]`` checks them.
 
 A file holds blocks: a line ``=== TYPE_NAME``, then the passage with the sought mentions marked
 ``⟦X|surface⟧``; nothing else is marked. A third of a type's passages hold no mention.
@@ -97,9 +97,8 @@ def main() -> None:
     for finding in findings:
         print(finding)
     types = len({passage.entity_type for passage in passages})
-    print(
-        f"{len(passages)} passages of {types} types, {sum(not p.mentions for p in passages)} without a mention"
-    )
+    empty = sum(not passage.mentions for passage in passages)
+    print(f"{len(passages)} passages of {types} types, {empty} without a mention")
     sys.exit(bool(findings))
 
 

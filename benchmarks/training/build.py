@@ -1,20 +1,21 @@
-"""Build the training corpora: ``python benchmarks/training/build.py [--data DIR]`` writes ``build/*.jsonl``.
+"""Build the training corpora: ``python benchmarks/training/build.py [--data DIR]`` writes ``build/``.
 
-Three kinds of text come together:
+What the trainer draws from at every step (`deid.encoder.sources`) comes from three kinds of text:
 
-- the marked notes under ``notes/``, each with copies in which every mention is replaced by a surrogate of
-  the same shape, so that the context has to do the work; every seventh note is held out as ``dev.jsonl``;
-- passages from the catalogue of types: a context with one of the type's surfaces in its slot;
-- public corpora under ``--data`` (see README.md here), with their labels mapped to described types.
+- the train split of the dataset's notes, refilled with surrogates of the same shape;
+- the catalogue of types: contexts and texts without, filled with surfaces and set next to each other;
+- public corpora under ``--data`` (see README.md here), with their labels mapped to described types, and quiet
+  clinical text that lines of the notes are written into.
 """
 
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import random
 import re
+import sys
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -24,35 +25,51 @@ import yaml
 from deid.detect.rule_engine import RuleEngine
 from deid.detect.rule_file import shipped_rules
 from deid.formats.markup import GoldMention, read_marked
-from deid.keys import Keys
-from deid.note import Note, Span
-from deid.operate.apply import Operators
-from deid.operate.subject import Subject
 from deid.policy import load_policy
 
 HERE = Path(__file__).resolve().parent
 BUILD = HERE / "build"
+DATASET = HERE.parent / "dataset"
+PACKAGE = HERE.parents[1] / "deid"
+sys.path.insert(0, str(DATASET))
+
+from catalogue import CatalogueType, read_families  # noqa: E402
+from check import MarkedNote, read_note  # noqa: E402
+
 Record = dict[str, Any]
 TELLING = re.compile(
     r"\b(Dr|Doctor|Mr|Mrs|Ms|Miss|Prof|name is|call me|retired|work(s|ed|ing)?|employed|occupation|job)\b",
     re.IGNORECASE,
 )
+WHOLE = (
+    "HOSPITAL",
+    "ORGANIZATION",
+    "LOCATION_OTHER",
+    "PROFESSION",
+)  # types whose surfaces are exchanged whole
+SLOT = "{X}"
+COMMON = ("clinical", "general")  # families whose types occur unmarked in any text
 
 
 def main() -> None:
     """Build everything and say how much there is."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, help="folder with the public corpora")
-    parser.add_argument("--copies", type=int, default=12, help="surrogate copies of each note")
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
     BUILD.mkdir(exist_ok=True)
     rng = random.Random(arguments.seed)
-    train, dev = read_notes()
-    write("notes.jsonl", [copy for note in train for copy in copies(note, arguments.copies, rng)])
-    write("marked.jsonl", [record(text, mentions) for _, text, mentions in train])
-    write("dev.jsonl", [record(text, mentions) for _, text, mentions in dev])
-    write("catalogue.jsonl", catalogue_passages(rng))
+    notes = {split: read_notes(split) for split in ("train", "dev")}
+    for split, own in notes.items():
+        write(
+            f"{split}-notes.jsonl",
+            (record(note.text, note.mentions, patient=patient_of(note)) for note in own),
+        )
+    types, contexts, surfaces = read_catalogue()
+    (BUILD / "types.json").write_text(json.dumps({"types": types}, ensure_ascii=False), encoding="utf-8")
+    write("catalogue.jsonl", contexts)
+    pools = read_pools(notes["train"]) | {name: list(found) for name, found in surfaces.items()}
+    (BUILD / "pools.json").write_text(json.dumps(pools, ensure_ascii=False), encoding="utf-8")
     if arguments.data:
         mapping = yaml.safe_load((HERE / "corpora.yaml").read_text(encoding="utf-8"))
         for name, spec in mapping["corpora"].items():
@@ -71,68 +88,111 @@ def write(name: str, records: Iterable[Record]) -> None:
     print(f"{name}: {count} texts, {spans} spans")
 
 
-def record(text: str, mentions: Iterable[GoldMention]) -> Record:
+def record(text: str, mentions: Iterable[GoldMention], **more: str) -> Record:
     """Word a text and its mentions as a training record."""
     spans = [{"start": m.start, "end": m.end, "label": m.entity_type} for m in sorted(mentions)]
-    return {"text": text, "spans": spans}
+    return {"text": text, "spans": spans, **more}
 
 
-MarkedNote = tuple[str, str, tuple[GoldMention, ...]]
-
-
-def read_notes() -> tuple[list[MarkedNote], list[MarkedNote]]:
-    """Read the marked notes; return training notes and held-out notes."""
+def read_notes(split: str) -> list[MarkedNote]:
+    """Read the notes of a split."""
     types = load_policy("base").type_names
-    train: list[MarkedNote] = []
-    dev: list[MarkedNote] = []
-    for path in sorted((HERE / "notes").rglob("*.txt")):
-        header, _, body = path.read_text(encoding="utf-8").partition("\n\n")
-        del header
-        text, mentions = read_marked(body, types=types, place=path.name)
-        held_out = int(hashlib.sha256(path.name.encode()).hexdigest(), 16) % 7 == 0
-        (dev if held_out else train).append((path.stem, text, mentions))
-    return train, dev
+    paths = sorted((DATASET / "notes").glob(f"{split}-*/*.txt"))
+    return [read_note(path, types) for path in paths]
 
 
-def copies(note: MarkedNote, count: int, rng: random.Random) -> Iterator[Record]:
-    """Yield a note and copies of it with other names, dates, places and numbers."""
-    name, text, mentions = note
-    yield record(text, mentions)
-    policy = load_policy("research-surrogates")
-    spans = tuple(Span(m.start, m.end, m.entity_type, 1.0) for m in mentions)
-    surfaces = tuple(sorted({(m.entity_type, text[m.start : m.end]) for m in mentions}))
-    for _ in range(count if spans else 0):
-        operators = Operators(policy, keys=Keys.from_bytes(rng.randbytes(32)))
-        result = operators.apply(Note(name, text), spans, Subject(key_name=name, mentions=surfaces))
-        parts: list[str] = []
-        moved: list[GoldMention] = []
-        position = length = 0
-        for replacement in result.replacements:
-            span = replacement.span
-            surface = text[span.start : span.end]
-            # A copy keeps what no surrogate could be made for.
-            new = surface if replacement.operator == "redact" else replacement.text
-            parts += (text[position : span.start], new)
-            start = length + span.start - position
-            length = start + len(new)
-            moved.append(GoldMention(start, length, span.entity_type))
-            position = span.end
-        yield record("".join([*parts, text[position:]]), moved)
+def patient_of(note: MarkedNote) -> str:
+    """Return whose note it is."""
+    return note.header["patient_id"]
 
 
-def catalogue_passages(rng: random.Random) -> Iterator[Record]:
-    """Yield the catalogue's contexts, each with several of its type's surfaces."""
+def read_catalogue() -> tuple[dict[str, Record], list[Record], dict[str, tuple[str, ...]]]:
+    """Read the types of both catalogues; return types, their texts, and their surfaces."""
+    types: dict[str, Record] = {}
+    texts: list[Record] = []
+    surfaces: dict[str, tuple[str, ...]] = {}
     for path in sorted((HERE / "catalogue").glob("*.yaml")):
+        common = path.stem in COMMON
         for name, kind in yaml.safe_load(path.read_text(encoding="utf-8"))["types"].items():
-            for context in kind.get("contexts", ()):
-                surfaces = kind.get("surfaces") or kind["examples"]
-                for surface in rng.sample(surfaces, min(3, len(surfaces))):
-                    marked = context.replace("{X}", f"⟦{name}|{surface}⟧")
-                    text, mentions = read_marked(marked, place=f"{path.name}: {name}")
-                    yield record(text, mentions)
-            for context in kind.get("without", ()):
-                text, mentions = read_marked(context, place=f"{path.name}: {name}")
-                yield record(text, mentions)
+            fields = ("description", "views", "examples", "contrast", "overlaps")
+            types[name] = {key: kind[key] for key in fields if key in kind} | {"common": common}
+            surfaces[name] = tuple(kind.get("surfaces") or kind.get("examples") or ())
+            texts += filled(name, kind.get("contexts", ()), kind.get("without", ()), surfaces[name])
+    for stem, family in read_families(DATASET / "catalogue" / "train").items():
+        for name, kind in family.types.items():
+            if name not in types:
+                types[name] = described(kind, common=stem.startswith(COMMON))
+                surfaces[name] = kind.surfaces
+                texts += filled(name, kind.contexts, kind.without, kind.surfaces)
+    near = {kind for each in types.values() for kind in each.get("near", ())} & types.keys()
+    for each in types.values():
+        each["near"] = [kind for kind in each.get("near", ()) if kind in near]
+    return types, texts, surfaces
+
+
+def described(kind: CatalogueType, *, common: bool) -> Record:
+    """Return a type of the dataset's catalogue as the trainer reads it."""
+    return {
+        "description": kind.line,
+        "views": [kind.rich, kind.terse, kind.colloquial],
+        "examples": list(kind.surfaces),
+        "contrast": kind.contrast,
+        "overlaps": list(kind.overlaps),
+        "near": list(kind.near),
+        "common": common,
+    }
+
+
+def filled(
+    name: str, contexts: Iterable[str], without: Iterable[str], surfaces: tuple[str, ...]
+) -> Iterator[Record]:
+    """Yield a type's texts, a surface in each slot; the trainer exchanges it at every draw."""
+    for number, context in enumerate(contexts):
+        marked = context.replace(SLOT, f"⟦{name}|{surfaces[number % len(surfaces)]}⟧")
+        text, mentions = read_marked(marked, place=name)
+        yield record(text, mentions, own=name)
+    for context in without:
+        text, mentions = read_marked(context, place=name)
+        yield record(text, mentions, own=name)
+
+
+def read_pools(notes: Iterable[MarkedNote]) -> dict[str, list[str]]:
+    """Collect what surrogates are made from: the package's lists, and surfaces of the training notes."""
+    pools = {
+        name: column(PACKAGE / "operate" / "lists" / f"{file}.tsv")
+        for name, file in (
+            ("given", "given_names"),
+            ("family", "family_names"),
+            ("city", "cities"),
+            ("country", "countries"),
+            ("state_code", "states"),
+            ("street", "street_names"),
+            ("place", "place_names"),
+        )
+    }
+    pools["state"] = column(PACKAGE / "operate" / "lists" / "states.tsv", 1)
+    generic: set[str] = set()
+    for file in ("facility_words", "organization_words", "street_stops"):
+        generic.update(column(PACKAGE / "detect" / "lists" / f"{file}.txt"))
+    for words in column(PACKAGE / "operate" / "lists" / "head_words.tsv", 1):
+        generic.update(words.split())
+    pools["generic"] = sorted(generic)
+    found: dict[str, set[str]] = defaultdict(set)
+    for note in notes:
+        for mention in note.mentions:
+            if mention.entity_type in WHOLE:
+                found[mention.entity_type].add(note.surface(mention))
+    for words in column(PACKAGE / "operate" / "lists" / "professions.tsv", 1):
+        found["PROFESSION"].update(word.strip() for word in words.split(";"))
+    return pools | {kind: sorted(surfaces) for kind, surfaces in found.items()}
+
+
+def column(path: Path, number: int = 0) -> list[str]:
+    """Return a column of a table, comments left out."""
+    rows = (line.split("\t") for line in path.read_text(encoding="utf-8").splitlines() if line[:1] != "#")
+    return list(
+        dict.fromkeys(row[number].strip() for row in rows if len(row) > number and row[number].strip())
+    )
 
 
 def public_corpus(data: Path, spec: Record, rng: random.Random) -> Iterator[Record]:
