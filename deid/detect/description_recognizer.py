@@ -30,7 +30,7 @@ class PolicyEncoder:
     """
 
     def __init__(self, policy: Policy, encoder: DescriptionEncoder | None = None) -> None:
-        self.encoder = encoder or DescriptionEncoder()
+        self.encoder = encoder or DescriptionEncoder.shared()
         types = {kind.name: kind for kind in policy.types if "encoder" in kind.detect}
         thresholds = {
             name: float(kind.threshold) for name, kind in types.items() if kind.threshold != "calibrated"
@@ -137,7 +137,7 @@ class DescriptionRecognizer(EntityRecognizer):
     def load(self) -> None:
         """Load the weights and encode the policy's descriptions."""
         if self._encoder is None:
-            self._encoder = PolicyEncoder(self._policy, DescriptionEncoder(self._model))
+            self._encoder = PolicyEncoder(self._policy, DescriptionEncoder.shared(self._model))
 
     @property
     def encoder(self) -> PolicyEncoder:

@@ -85,5 +85,5 @@ def make_deid_component(nlp: Language, name: str, policy: str, model: str | None
 
     del nlp, name
     return DeidComponent(
-        Detector(load_policy(policy), encoder=DescriptionEncoder(Path(model)) if model else None)
+        Detector(load_policy(policy), encoder=DescriptionEncoder.shared(Path(model)) if model else None)
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Protocol
 
@@ -97,6 +98,20 @@ class DescriptionEncoder:
             self.config, self.folder.weights(), streams=streams, precision=precision
         )
         self._batch_pieces = batch_pieces
+
+    @classmethod
+    def shared(
+        cls, folder: Path | None = None, *, runtime: str = "openvino", streams: int = 1
+    ) -> DescriptionEncoder:
+        """Return the encoder of a folder; this process loads it once, for all policies.
+
+        Args:
+            folder: A model folder; the one that ships with the package when None.
+            runtime: Name of a runtime.
+            streams: Batches computed side by side.
+        """
+        found = ModelFolder.open(folder or default_folder())
+        return _loaded(found.path.resolve(), found.digest, runtime, streams)
 
     @property
     def runtime(self) -> str:
@@ -205,6 +220,12 @@ class DescriptionEncoder:
                 batches.append([])
             batches[-1].append(window)
         return batches
+
+
+@cache
+def _loaded(path: Path, digest: str, runtime: str, streams: int) -> DescriptionEncoder:
+    del digest  # another digest is another model under the same path
+    return DescriptionEncoder(path, runtime=runtime, streams=streams)
 
 
 def description_digest(kind: Described) -> str:

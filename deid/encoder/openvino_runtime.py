@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import ctypes
 import sys
 from collections import deque
 from collections.abc import Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cached_property
+from queue import SimpleQueue
 from typing import Any
 
 import numpy as np
@@ -55,47 +59,63 @@ class OpenVinoRuntime:
             "ENABLE_CPU_PINNING": False,
         }
         graph = _Graph(config, weights)
-        self._score = core.compile_model(graph.scoring(), "CPU", options)
-        # Plain requests and no queue with callbacks: a thread of OpenVINO that needs Python's lock can block
-        # for good when the garbage collector, which holds it, takes a model down. There are twice as many as
-        # streams, so that the next batch is ready when one ends.
-        self._requests = [self._score.create_infer_request() for _ in range(2 * streams)]
+        self._score = _kept(core.compile_model(graph.scoring(), "CPU", options))
+        self._requests: SimpleQueue[Any] = SimpleQueue()
+        for _ in range(streams):
+            self._requests.put(self._score.create_infer_request())
+        self._streams = streams
+        self._threads = ThreadPoolExecutor(streams) if streams > 1 else None
         self._core, self._graph = core, graph
 
     def describe(self, batches: Iterable[Batch]) -> list[FloatArray]:
         """Return [D, 2, P] unit type vectors for each batch of D descriptions, in order."""
-        # Once a policy: full precision, and nothing kept afterwards.
-        compiled = self._core.compile_model(
-            self._graph.describing(), "CPU", {"INFERENCE_PRECISION_HINT": "f32"}
-        )
+        compiled = self._describing
         inputs = ({"ids": batch.ids, "shapes": batch.shapes, "mask": batch.mask} for batch in batches)
         return [np.array(compiled(each)[0], dtype=np.float32) for each in inputs]
 
+    @cached_property
+    def _describing(self) -> Any:
+        # Read once a policy, so in full precision.
+        graph = self._graph.describing()
+        return _kept(self._core.compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": "f32"}))
+
     def score(self, batches: Iterable[Batch], types: FloatArray) -> list[FloatArray]:
         """Return [2, B, W, T] logits (inside, begin) for each batch, in order."""
-        waiting: deque[Any] = deque()
-        free = list(self._requests)
+        if self._threads is None:
+            return [self._infer(batch, types) for batch in batches]
         results: list[FloatArray] = []
+        waiting: deque[Future[FloatArray]] = deque()
+        for batch in batches:
+            waiting.append(self._threads.submit(self._infer, batch, types))
+            if len(waiting) > 2 * self._streams:
+                results.append(waiting.popleft().result())
+        return [*results, *(future.result() for future in waiting)]
 
-        def collect() -> None:
-            request = waiting.popleft()
-            free.append(request)
-            request.wait()
-            results.append(np.array(request.get_output_tensor(0).data, dtype=np.float32))
-
+    def _infer(self, batch: Batch, types: FloatArray) -> FloatArray:
+        request = self._requests.get()
         try:
-            for batch in batches:
-                if not free:
-                    collect()
-                inputs = {"ids": batch.ids, "shapes": batch.shapes, "mask": batch.mask, "pool": batch.pool}
-                waiting.append(free.pop())
-                waiting[-1].start_async({**inputs, "types": types})
-            while waiting:
-                collect()
+            request.infer(
+                {
+                    "ids": batch.ids,
+                    "shapes": batch.shapes,
+                    "mask": batch.mask,
+                    "pool": batch.pool,
+                    "types": types,
+                }
+            )
+            return np.array(request.get_output_tensor(0).data, dtype=np.float32)
         finally:
-            for request in waiting:
-                request.wait()
-        return results
+            self._requests.put(request)
+
+
+def _kept(model: Any) -> Any:
+    """Keep a compiled model until the process ends.
+
+    Taking one down can wait for good for its own threads, also in the middle of a garbage collection
+    (openvino pull request 37073; ultralytics issue 25923). `DescriptionEncoder.shared` loads each but once.
+    """
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(model))
+    return model
 
 
 class _Graph:

@@ -65,7 +65,7 @@ class Deidentifier:
         operators = Operators(loaded, keys=keys)
         encoder = None
         if any("encoder" in kind.detect for kind in loaded.types):
-            encoder = DescriptionEncoder(model, runtime=runtime, streams=streams)
+            encoder = DescriptionEncoder.shared(model, runtime=runtime, streams=streams)
         return cls(loaded, Detector(loaded, encoder=encoder), operators)
 
     @property

@@ -80,6 +80,24 @@ def test_thresholds(folder: ModelFolder) -> None:
     )
 
 
+def test_a_model_is_loaded_once(folder: ModelFolder, tmp_path: Path) -> None:
+    shutil.copytree(folder.path, tmp_path / "model")
+    shared = DescriptionEncoder.shared(tmp_path / "model")
+    assert DescriptionEncoder.shared(tmp_path / "model") is shared
+    assert DescriptionEncoder.shared(tmp_path / "model", streams=2) is not shared
+    ModelFolder.open(tmp_path / "model").calibrated(Calibration(0.9, 0.2, {}, {}, ""))
+    assert DescriptionEncoder.shared(tmp_path / "model") is not shared
+
+
+def test_the_number_of_streams_does_not_show(folder: ModelFolder, encoder: DescriptionEncoder) -> None:
+    several = DescriptionEncoder(folder.path, precision="f32", streams=3, batch_pieces=64)
+    one = DescriptionEncoder(folder.path, precision="f32", batch_pieces=64)
+    types = encoder.describe(TYPES)
+    words = [encoder.split(text) for text in TEXTS * 5]
+    for left, right in zip(several.scores(words, types), one.scores(words, types), strict=True):
+        assert np.array_equal(left, right)
+
+
 @pytest.mark.parametrize("name", ["config.json", "model.safetensors", "vocab.txt", "calibration.json"])
 def test_a_changed_file_is_refused(folder: ModelFolder, tmp_path: Path, name: str) -> None:
     copy = tmp_path / "model"
