@@ -35,7 +35,8 @@ class OpenVinoRuntime:
         config: Sizes.
         weights: Parameters by their torch names, float32.
         streams: Batches computed at the same time.
-        precision: ``bf16`` or ``f32``; None takes bf16 where the processor has it.
+        precision: ``int8``, ``bf16`` or ``f32``; None takes the first that the weights bear and the processor
+            has. 8-bit products stand between layers in bf16.
     """
 
     name = "openvino"
@@ -50,16 +51,17 @@ class OpenVinoRuntime:
     ) -> None:
         core = ov.Core()
         native = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-        self.precision = precision or ("bf16" if native else "f32")
+        best = "int8" if has_ranges(weights) else "bf16"
+        self.precision = precision or (best if native else "f32")
         options: dict[str, Any] = {
-            "INFERENCE_PRECISION_HINT": self.precision,
+            "INFERENCE_PRECISION_HINT": "f32" if self.precision == "f32" else "bf16",
             "NUM_STREAMS": str(streams),
             "INFERENCE_NUM_THREADS": streams,
             # Several workers would otherwise all be pinned to the first core.
             "ENABLE_CPU_PINNING": False,
         }
         graph = _Graph(config, weights)
-        self._score = _kept(core.compile_model(graph.scoring(), "CPU", options))
+        self._score = _kept(core.compile_model(graph.scoring(self.precision == "int8"), "CPU", options))
         self._requests: SimpleQueue[Any] = SimpleQueue()
         for _ in range(streams):
             self._requests.put(self._score.create_infer_request())
@@ -118,18 +120,33 @@ def _kept(model: Any) -> Any:
     return model
 
 
+def has_ranges(weights: Mapping[str, FloatArray]) -> bool:
+    """Whether weights have learned to bear 8-bit arithmetic.
+
+    Args:
+        weights: Parameters by their torch names.
+    """
+    return any(name.endswith(".range") and value.any() for name, value in weights.items())
+
+
 class _Graph:
     """Writes the network down in OpenVINO's operations; mirrors `deid.encoder.network` line by line."""
 
     def __init__(self, config: EncoderConfig, weights: Mapping[str, FloatArray]) -> None:
         self._config, self._weights = config, weights
+        self._quantized = False
 
     def _constant(self, name: str) -> ov.Node:
-        return ops.constant(self._weights[name], ov.Type.f32)
+        return ops.constant(self._weights[name], shared_memory=True)
 
     def _linear(self, node: ov.Node, name: str) -> ov.Node:
-        product = ops.matmul(node, self._constant(f"{name}.weight"), False, True)
-        return ops.add(product, self._constant(f"{name}.bias"))
+        weight = self._constant(f"{name}.weight")
+        if self._quantized and f"{name}.range" in self._weights:
+            low, high = self._weights[f"{name}.range"]
+            node = _rounded(node, low, high, levels=256)
+            peak = np.maximum(np.abs(self._weights[f"{name}.weight"]).max(1, keepdims=True), 1e-8)
+            weight = _rounded(weight, -peak, peak, levels=255)
+        return ops.add(ops.matmul(node, weight, False, True), self._constant(f"{name}.bias"))
 
     def _norm(self, node: ov.Node, name: str) -> ov.Node:
         scaled = ops.mvn(node, np.array([-1], dtype=np.int64), True, _EPS, "inside_sqrt")
@@ -177,8 +194,9 @@ class _Graph:
         integers = {name: ops.parameter([-1, -1], ov.Type.i32, name) for name in ("ids", "shapes")}
         return {**integers, "mask": ops.parameter([-1, -1], ov.Type.f32, "mask")}
 
-    def scoring(self) -> ov.Model:
+    def scoring(self, quantized: bool) -> ov.Model:
         """Build ids, shapes, mask, pool, types -> [2, B, W, T] logits."""
+        self._quantized = quantized
         inputs = self._inputs()
         inputs["pool"] = ops.parameter([-1, -1, -1], ov.Type.f32, "pool")
         inputs["types"] = ops.parameter([-1, 2, self._config.projection], ov.Type.f32, "types")
@@ -193,6 +211,7 @@ class _Graph:
 
     def describing(self) -> ov.Model:
         """Build ids, shapes, mask -> [D, 2, P] unit vectors."""
+        self._quantized = False
         inputs = self._inputs()
         hidden = self._trunk(inputs["ids"], inputs["shapes"], inputs["mask"])
         mask = ops.unsqueeze(inputs["mask"], 2)
@@ -200,6 +219,12 @@ class _Graph:
         total = ops.reduce_sum(ops.multiply(hidden, mask), axis)
         mean = ops.divide(total, ops.reduce_sum(mask, axis))
         return _model(self._project(mean, "type_head"), inputs)
+
+
+def _rounded(node: ov.Node, low: Any, high: Any, *, levels: int) -> ov.Node:
+    """Round to levels between two bounds; the runtime turns products of such into 8-bit ones."""
+    bounds = [ops.constant(np.asarray(bound, dtype=np.float32)) for bound in (low, high)]
+    return ops.fake_quantize(node, *bounds, *bounds, levels)
 
 
 def _model(result: ov.Node, inputs: Mapping[str, Any]) -> ov.Model:

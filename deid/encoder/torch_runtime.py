@@ -19,7 +19,7 @@ class TorchRuntime:
         config: Sizes.
         weights: Parameters by their torch names, float32.
         streams: Accepted for symmetry; torch uses its own threads.
-        precision: ``f32`` (default) or ``bf16``.
+        precision: ``f32`` (default), ``bf16``, or ``int8``, which rounds as 8-bit arithmetic does.
     """
 
     name = "torch"
@@ -36,7 +36,7 @@ class TorchRuntime:
         self.precision = precision or "f32"
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self._network = Network(config).eval().to(self._device)
-        self._network.load_state_dict({name: torch.from_numpy(value) for name, value in weights.items()})
+        self._network.load(weights)
         if self.precision == "bf16":
             self._network.to(torch.bfloat16)
 
@@ -58,7 +58,7 @@ class TorchRuntime:
         results = []
         for batch in batches:
             arguments = (self._tensor(array) for array in (batch.ids, batch.shapes, batch.mask))
-            hidden = self._network.trunk(*arguments)
+            hidden = self._network.trunk(*arguments, quantized=self.precision == "int8")
             results.append(
                 self._network.score(hidden, self._tensor(batch.pool), vectors).float().cpu().numpy()
             )

@@ -75,6 +75,7 @@ class TrainingSpec(BaseModel):
         head_factor: Rate of the heads and the shape embedding, against the trunk's.
         warmup: Steps of linear warm-up; then linear decay to 3 %.
         checkpoint_minutes: Time between checkpoints.
+        quantized: Texts are read as 8-bit arithmetic will read them, so that the weights learn to bear it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -95,6 +96,7 @@ class TrainingSpec(BaseModel):
     head_factor: float = 3.0
     warmup: int = 50
     checkpoint_minutes: float = 5.0
+    quantized: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,8 +173,7 @@ class Trainer:
             earlier = ModelFolder.open(self._folder / base.model)
             self._config, self._vocabulary = earlier.config(), earlier.vocabulary()
             self._network = Network(self._config)
-            weights = {name: torch.from_numpy(value) for name, value in earlier.weights().items()}
-            self._network.load_state_dict(weights)
+            self._network.load(earlier.weights())
             return
         self._config = EncoderConfig(**{"shapes": SHAPE_COUNT, **self._spec.network})
         self._vocabulary = self._folder / base.vocabulary
@@ -266,7 +267,7 @@ class Trainer:
         return total / positives
 
     def _score(self, part: Labelled, types: Tensor) -> Tensor:
-        hidden = self._network.trunk(*self._arrays(part.batch))
+        hidden = self._network.trunk(*self._arrays(part.batch), quantized=self._spec.quantized)
         return self._network.score(hidden, self._tensor(part.batch.pool), types)
 
     def _arrays(self, batch: Batch) -> Iterable[Tensor]:
