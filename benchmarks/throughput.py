@@ -62,7 +62,7 @@ def texts() -> list[str]:
     notes = [json.loads(line)["text"] for line in lines]
     from deid.formats.markup import read_marked
 
-    for path in sorted((HERE / "training" / "notes").rglob("*.txt")):
+    for path in sorted((HERE / "dataset" / "notes").glob("train-[ab]/*.txt")):
         notes.append(read_marked(path.read_text(encoding="utf-8").partition("\n\n")[2])[0])
     return notes
 
