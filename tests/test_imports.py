@@ -26,9 +26,9 @@ FLOORS = (
     {"note", "errors"},
     {"registry", "policy", "keys"},
     {"formats", "encoder", "resolve", "operate", "audit.log"},
-    {"detect"},
-    {"run"},
-    {"audit.report", "authoring"},
+    {"detect", "audit.bounds", "audit.measures"},
+    {"run", "audit.i2b2"},
+    {"audit.evaluate", "audit.report", "authoring"},
     {"cli"},
 )
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
@@ -49,6 +49,7 @@ LIBRARIES = {
     "openvino": {"encoder"},
     "pyarrow": {"formats"},
     "lxml": {"formats"},
+    "scipy": {"audit.bounds"},
     "pandas": {"run"},
     "click": {"cli"},
     "rich": {"cli"},

@@ -3,9 +3,10 @@
     python benchmarks/dataset/second_reading.py sample FOLDER [--notes 100] [--seed 1]
     python benchmarks/dataset/second_reading.py compare FOLDER [--list SPLIT]
 
-`sample` writes plain texts ``NNN.txt`` and ``index.json``. The reader writes beside each a file ``NNN.json``: all
-mentions in reading order, ``[["surface", "TYPE"], ...]``. `compare` aligns them with the marks and counts
-mentions that only one of the two has, those whose type differs and those whose ends differ.
+`sample` writes plain texts ``NNN.txt`` and ``index.json``. The reader writes beside each a file
+``NNN.json``: all mentions in reading order, ``[["surface", "TYPE"], ...]``. `compare` aligns them with
+the marks and counts mentions that only one of the two has, those whose type differs and those whose ends
+differ.
 """
 
 from __future__ import annotations

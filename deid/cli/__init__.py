@@ -13,6 +13,7 @@ from deid.errors import DeidError, unknown_name
 _COMMANDS = {
     "audit": "Check a run's audit log.",
     "detect": "Write the spans of PHI found, as JSONL.",
+    "evaluate": "Measure a policy on notes in which every mention is marked.",
     "key": "Make a secret for surrogates, date shifts and codes.",
     "model": "Say which encoder is used.",
     "policy": "List, show and check policies.",

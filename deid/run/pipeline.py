@@ -63,10 +63,22 @@ class Deidentifier:
         """
         loaded = policy if isinstance(policy, Policy) else load_policy(policy)
         operators = Operators(loaded, keys=keys)
-        encoder = None
-        if any("encoder" in kind.detect for kind in loaded.types):
-            encoder = DescriptionEncoder.shared(model, runtime=runtime, streams=streams)
-        return cls(loaded, Detector(loaded, encoder=encoder), operators)
+        return cls(loaded, _detector(loaded, model, runtime, streams), operators)
+
+    @classmethod
+    def for_detection(cls, policy: Policy, *, model: Path | None = None, streams: int = 1) -> Deidentifier:
+        """Load a policy to find spans only: its operators need no key, and replace by its types' names.
+
+        Args:
+            policy: A policy.
+            model: A model folder; the shipped one when None.
+            streams: Batches the encoder computes side by side.
+        """
+        detector = _detector(policy, model, "openvino", streams)
+        redact = policy.default_operator.model_copy(update={"name": "redact", "params": {}})
+        types = tuple(kind.model_copy(update={"operator": redact}) for kind in policy.types)
+        redacting = policy.model_copy(update={"types": types, "default_operator": redact})
+        return cls(policy, detector, Operators(redacting, keys=None))
 
     @property
     def model_digest(self) -> str:
@@ -242,6 +254,13 @@ def _fitting(text: str, found: tuple[Finding, ...] | NoteError) -> tuple[Finding
 def _findings(found: tuple[Finding, ...] | NoteError) -> tuple[Finding, ...]:
     """Narrow a result that is known to be no error."""
     return () if isinstance(found, NoteError) else found
+
+
+def _detector(policy: Policy, model: Path | None, runtime: str, streams: int) -> Detector:
+    encoder = None
+    if any("encoder" in kind.detect for kind in policy.types):
+        encoder = DescriptionEncoder.shared(model, runtime=runtime, streams=streams)
+    return Detector(policy, encoder=encoder)
 
 
 def _owners(text: pd.Series, patient_ids: pd.Series) -> list[str | None]:

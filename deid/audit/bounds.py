@@ -1,0 +1,67 @@
+"""Bounds on rates: exact ones for notes and patients, by resampling patients for everything else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+import numpy as np
+from scipy.stats import beta
+
+T = TypeVar("T")
+CONFIDENCE = 0.95
+
+
+def upper_bound(failures: int, total: int, *, confidence: float = CONFIDENCE) -> float:
+    """Return the one-sided upper bound of Clopper and Pearson (1934) on a failure rate.
+
+    With 0 of 300 notes leaking, the rate in all notes like these is below 0.99 % with a confidence of 95 %.
+
+    Args:
+        failures: Notes or patients with a leak.
+        total: Notes or patients looked at, drawn independently.
+        confidence: Between 0 and 1.
+
+    Raises:
+        ValueError: if there are more failures than cases, or none of both.
+    """
+    if not 0 <= failures <= total or total < 1:
+        raise ValueError(f"need 0 <= failures <= total and total >= 1, got {failures} of {total}")
+    if failures == total:
+        return 1.0
+    return float(beta.ppf(confidence, failures + 1, total - failures))
+
+
+def interval(
+    groups: Sequence[T],
+    measure: Callable[[Sequence[T]], float],
+    *,
+    draws: int = 1000,
+    confidence: float = CONFIDENCE,
+    seed: int = 1,
+) -> tuple[float, float]:
+    """Return the percentile interval of a measure when groups are drawn again with replacement.
+
+    The mentions of a patient are not independent of each other; patients are (Efron and Tibshirani 1993,
+    chapter 13).
+
+    Args:
+        groups: One entry for each patient.
+        measure: Computes the figure from a sample of groups; draws for which it is not a number do not count.
+        draws: Number of samples.
+        confidence: Share of the draws inside the interval.
+        seed: Makes the draws.
+
+    Raises:
+        ValueError: without groups.
+    """
+    if not groups:
+        raise ValueError("no groups to draw from")
+    rng = np.random.default_rng(seed)
+    values = []
+    for _ in range(draws):
+        chosen = rng.integers(len(groups), size=len(groups))
+        values.append(measure([groups[index] for index in chosen]))
+    tail = (1 - confidence) / 2
+    low, high = np.nanquantile(values, [tail, 1 - tail])
+    return float(low), float(high)

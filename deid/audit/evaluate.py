@@ -1,0 +1,372 @@
+"""Evaluation: a policy's pipeline over gold notes, and what a privacy board asks of the result."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from itertools import chain
+from typing import Any
+
+from deid.audit.bounds import interval, upper_bound
+from deid.audit.i2b2 import TaggedNote, i2b2_figures, tagged
+from deid.audit.measures import MEASURES, JudgedMention, JudgedNote, judge
+from deid.errors import NoteError, UsageError, unknown_name
+from deid.formats.annotations.records import Gold
+from deid.note import Span
+from deid.policy import Policy
+from deid.run.pipeline import Deidentifier
+from deid.run.work import Group
+
+# For these more is worse; a gate on them holds below its limit.
+LESS_IS_BETTER = frozenset({"over_redaction"})
+_GATE = re.compile(r"\s*([a-z_0-9]+(?::[A-Z_0-9]+)?)\s*(>=|<=)\s*([0-9.]+)\s*")
+_CONTEXT = 30  # characters on either side of an error, where texts are asked for
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A leak, or clinical text taken along.
+
+    Args:
+        kind: ``leak`` or ``over-redaction``.
+        note_id: The note.
+        start: First code point.
+        end: One past the last code point.
+        entity_type: Gold type of a leak; predicted type of text taken along.
+        shape: Its form without its letters, such as ``Aa-Aa`` or ``99/99``.
+        part: What of a leak is left: ``all`` or ``part``.
+        detectors: Who found the text taken along.
+        text: The mention with its surroundings; empty unless texts were asked for.
+    """
+
+    kind: str
+    note_id: str
+    start: int
+    end: int
+    entity_type: str
+    shape: str
+    part: str = ""
+    detectors: tuple[str, ...] = ()
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The figures of a policy on gold notes.
+
+    Args:
+        policy: The policy.
+        model: Digest of the encoder's model; empty without one.
+        gold: Digest of the gold notes.
+        notes: The notes compared; no text.
+        tagged: The notes with i2b2 tags; not part of any report.
+        problems: All leaks and all clinical text taken along.
+        quarantined: Reasons of the notes that could not be worked on; they leak nothing and count nowhere.
+    """
+
+    policy: Policy
+    model: str
+    gold: str
+    notes: tuple[JudgedNote, ...]
+    tagged: tuple[TaggedNote, ...]
+    problems: tuple[Problem, ...]
+    quarantined: tuple[tuple[str, str], ...]
+
+    @cached_property
+    def figures(self) -> dict[str, float]:
+        """All measures over all notes, by name; see `deid.audit.measures`."""
+        return {name: measure(self.notes) for name, measure in MEASURES.items()}
+
+    @cached_property
+    def bounds(self) -> dict[str, tuple[float, float]]:
+        """Intervals of the measures by resampling patients, 95 %; exact bounds where cases are counted."""
+        groups = list(_grouped(self.notes, lambda note: (note.group,)).values())
+        bounds = {
+            name: interval(groups, _over_groups(measure))
+            for name, measure in MEASURES.items()
+            if not name.endswith("without_leak")
+        }
+        leaking = sum(note.leaks > 0 for note in self.notes)
+        patients = sum(any(note.leaks for note in group) for group in groups)
+        bounds["notes_without_leak"] = (1 - upper_bound(leaking, len(self.notes)), 1.0)
+        bounds["patients_without_leak"] = (1 - upper_bound(patients, len(groups)), 1.0)
+        return bounds
+
+    def recall_by(
+        self, part: Callable[[JudgedNote, JudgedMention], Iterable[str]]
+    ) -> dict[str, tuple[int, int]]:
+        """Return (found, all) mentions of each part.
+
+        Args:
+            part: Names the parts that a mention of a note belongs to.
+        """
+        total: Counter[str] = Counter()
+        found: Counter[str] = Counter()
+        for note in self.notes:
+            for mention in note.mentions:
+                for name in part(note, mention):
+                    total[name] += 1
+                    found[name] += mention.found
+        return {name: (found[name], total[name]) for name in sorted(total)}
+
+    @cached_property
+    def by_type(self) -> dict[str, tuple[int, int]]:
+        """Mentions found and all, by gold type."""
+        return self.recall_by(lambda _, mention: (mention.entity_type,))
+
+    @cached_property
+    def by_item(self) -> dict[str, tuple[int, int]]:
+        """Mentions found and all, by item of 45 CFR 164.514(b)(2)(i); ``-`` for what it does not name."""
+        items = {kind.name: tuple(kind.hipaa or "-") for kind in self.policy.types}
+        return self.recall_by(lambda _, mention: items.get(mention.entity_type, ("-",)))
+
+    @cached_property
+    def by_kind(self) -> dict[str, tuple[int, int]]:
+        """Mentions found and all, by kind of note."""
+        return self.recall_by(lambda note, _: (note.kind,) if note.kind else ())
+
+    @cached_property
+    def by_origin(self) -> dict[str, tuple[int, int]]:
+        """Names found and all, by name origin of the note's persons."""
+        return self.recall_by(
+            lambda note, mention: note.origins if mention.entity_type.endswith("_NAME") else ()
+        )
+
+    def figure(self, name: str) -> float:
+        """Return a measure, or ``recall:TYPE``.
+
+        Raises:
+            UsageError: if there is none of that name.
+        """
+        measure, colon, kind = name.partition(":")
+        if colon and measure == "recall":
+            if kind not in self.by_type:
+                raise UsageError(f"gate: {unknown_name('entity type of the gold', kind, self.by_type)}")
+            found, total = self.by_type[kind]
+            return found / total
+        if measure not in self.figures or colon:
+            raise UsageError(f"gate: {unknown_name('measure', name, self.figures)}")
+        return self.figures[measure]
+
+    def as_json(self, *, i2b2: bool = True) -> dict[str, Any]:
+        """Return everything as JSON values.
+
+        Args:
+            i2b2: With the figures of the i2b2-2014 track.
+        """
+        tables = ("type", "item", "kind", "origin")
+        return {
+            "policy": {
+                "name": self.policy.name,
+                "version": self.policy.version,
+                "digest": self.policy.digest,
+            },
+            "model": self.model,
+            "gold": self.gold,
+            "notes": len(self.notes),
+            "patients": len({note.group for note in self.notes}),
+            "mentions": sum(len(note.mentions) for note in self.notes),
+            "quarantined": [{"note_id": name, "reason": reason} for name, reason in self.quarantined],
+            "figures": {
+                name: {"value": _number(value), "bounds_95": [_number(each) for each in self.bounds[name]]}
+                for name, value in self.figures.items()
+            },
+            **{
+                f"recall_by_{table}": {
+                    name: {"found": found, "mentions": total}
+                    for name, (found, total) in getattr(self, f"by_{table}").items()
+                }
+                for table in tables
+            },
+            "problems": [_problem(each) for each in self.problems],
+        } | (
+            {
+                "i2b2_2014": {
+                    name: {average: asdict(rates) for average, rates in both.items()}
+                    for name, both in i2b2_figures(self.tagged).items()
+                }
+            }
+            if i2b2
+            else {}
+        )
+
+
+def evaluate(gold: Iterable[Gold], deidentifier: Deidentifier, *, with_text: bool = False) -> Evaluation:
+    """Run a de-identifier over gold notes, patient by patient, and compare.
+
+    Args:
+        gold: Notes with their mentions.
+        deidentifier: Policy, detectors and model.
+        with_text: Keep the surroundings of each problem; they hold PHI.
+
+    Raises:
+        UsageError: without notes.
+    """
+    golden = list(gold)
+    if not golden:
+        raise UsageError("the gold holds no notes")
+    policy = deidentifier.policy
+    kept = {kind.name for kind in policy.types if kind.operator.name == "keep"}
+    tags = {kind.name: kind.i2b2 or kind.name for kind in policy.types}
+    judged: list[JudgedNote] = []
+    tagged_notes: list[TaggedNote] = []
+    problems: list[Problem] = []
+    quarantined: list[tuple[str, str]] = []
+    for (note, mentions), spans in zip(golden, _spans(golden, deidentifier), strict=True):
+        if isinstance(spans, NoteError):
+            quarantined.append((note.note_id, str(spans.reason)))
+            continue
+        about = {
+            "note_id": note.note_id,
+            "group": note.patient_id or note.note_id,
+            "kind": str(note.metadata.get("kind", "")),
+            "origins": str(note.metadata.get("origins", "")),
+        }
+        judged.append(judge(note.text, mentions, spans, kept=kept, about=about))
+        tagged_notes.append(tagged(note.text, mentions, spans, tags))
+        problems += _problems(note.text, judged[-1], spans, with_text=with_text)
+    return Evaluation(
+        policy,
+        deidentifier.model_digest,
+        gold_digest(golden),
+        tuple(judged),
+        tuple(tagged_notes),
+        tuple(problems),
+        tuple(quarantined),
+    )
+
+
+def gold_digest(gold: Sequence[Gold]) -> str:
+    """Return ``sha256:`` and a digest of ids, texts and mentions."""
+    total = hashlib.sha256()
+    for note, mentions in gold:
+        marks = [(mention.start, mention.end, mention.entity_type) for mention in sorted(mentions)]
+        total.update(json.dumps([note.note_id, note.text, marks]).encode())
+    return f"sha256:{total.hexdigest()}"
+
+
+def _spans(gold: Sequence[Gold], deidentifier: Deidentifier) -> Iterator[tuple[Span, ...] | NoteError]:
+    """Yield the spans of each note, in order; the notes of a patient are worked on together."""
+    places: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for index, (note, _) in enumerate(gold):
+        key = ("note", str(index)) if note.patient_id is None else ("patient", note.patient_id)
+        places[key].append(index)
+    groups = [Group(tuple(gold[index][0] for index in own)) for own in places.values()]
+    found = chain.from_iterable(deidentifier.find(groups))
+    by_index = dict(zip(chain.from_iterable(places.values()), found, strict=True))
+    return (by_index[index] for index in range(len(gold)))
+
+
+def _problems(text: str, note: JudgedNote, spans: Sequence[Span], *, with_text: bool) -> Iterator[Problem]:
+    def around(start: int, end: int) -> str:
+        return text[max(start - _CONTEXT, 0) : end + _CONTEXT] if with_text else ""
+
+    for mention in note.mentions:
+        if not mention.found:
+            touched = any(span.start < mention.end and mention.start < span.end for span in spans)
+            yield Problem(
+                "leak",
+                note.note_id,
+                mention.start,
+                mention.end,
+                mention.entity_type,
+                shape_of(text[mention.start : mention.end]),
+                part="part" if touched else "all",
+                text=around(mention.start, mention.end),
+            )
+    for judged, span in zip(note.spans, spans, strict=True):
+        if judged.beside:
+            yield Problem(
+                "over-redaction",
+                note.note_id,
+                span.start,
+                span.end,
+                span.entity_type,
+                shape_of(text[span.start : span.end]),
+                detectors=span.detectors,
+                text=around(span.start, span.end),
+            )
+
+
+def shape_of(surface: str) -> str:
+    """Return the form of a surface without its content: ``O'Neil-Lima, 3/4`` is ``A'Aa-Aa, 9/9``.
+
+    Args:
+        surface: A stretch of a note.
+    """
+    signs = ["9" if c.isdigit() else "A" if c.isupper() else "a" if c.isalpha() else c for c in surface]
+    shortened = re.sub(r"a+", "a", re.sub(r"A{3,}", "AA", "".join(signs)))
+    return re.sub(r"\s+", " ", shortened)
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """A limit that an evaluation must hold.
+
+    Args:
+        name: A measure, or ``recall:TYPE``.
+        limit: The limit.
+        value: What was measured.
+    """
+
+    name: str
+    limit: float
+    value: float
+
+    @property
+    def holds(self) -> bool:
+        """Whether the value is on the right side of the limit; a figure that is not a number is not."""
+        return self.value <= self.limit if self.name in LESS_IS_BETTER else self.value >= self.limit
+
+
+def gates_of(evaluation: Evaluation, wanted: str) -> tuple[Gate, ...]:
+    """Read gates such as ``recall>=0.99,over_redaction<=0.004,recall:SSN>=1`` and look up their values.
+
+    Args:
+        evaluation: What was measured.
+        wanted: Gates with commas.
+
+    Raises:
+        UsageError: for a gate that cannot be read, an unknown measure, or a limit on the wrong side.
+    """
+    gates = []
+    for part in filter(str.strip, wanted.split(",")):
+        match = _GATE.fullmatch(part)
+        if match is None:
+            raise UsageError(f"gate {part.strip()!r}: write MEASURE>=NUMBER, such as recall>=0.99")
+        name, sign, limit = match[1], match[2], float(match[3])
+        value = evaluation.figure(name)
+        if (sign == "<=") != (name in LESS_IS_BETTER):
+            right = "<=" if name in LESS_IS_BETTER else ">="
+            raise UsageError(f"gate {part.strip()!r}: a limit on {name} is written with {right}")
+        gates.append(Gate(name, limit, value))
+    return tuple(gates)
+
+
+def _grouped(
+    notes: Iterable[JudgedNote], key: Callable[[JudgedNote], tuple[str, ...]]
+) -> Mapping[tuple[str, ...], list[JudgedNote]]:
+    groups: dict[tuple[str, ...], list[JudgedNote]] = defaultdict(list)
+    for note in notes:
+        groups[key(note)].append(note)
+    return groups
+
+
+def _over_groups(
+    measure: Callable[[Iterable[JudgedNote]], float],
+) -> Callable[[Sequence[list[JudgedNote]]], float]:
+    return lambda groups: measure(chain.from_iterable(groups))
+
+
+def _number(value: float) -> float | None:
+    return None if math.isnan(value) else round(value, 6)
+
+
+def _problem(problem: Problem) -> dict[str, Any]:
+    return {key: value for key, value in asdict(problem).items() if value not in ("", ())}
