@@ -1,4 +1,4 @@
-"""What the pipeline finds in the dataset's notes, with each set of detectors: leaks, precision, text taken along.
+"""What the pipeline finds in the dataset's notes, with each set of detectors.
 
     python benchmarks/quality.py [--split dev] [--policy safe-harbor] [--model DIR] [--detect rules,encoder]
 

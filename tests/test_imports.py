@@ -23,7 +23,7 @@ README = PACKAGE.parent / "README.md"
 
 # A room may import from rooms below it, and from itself; rooms on one floor are siblings.
 FLOORS = (
-    {"note", "errors"},
+    {"note", "errors", "lean"},
     {"registry", "policy", "keys"},
     {"formats", "encoder", "resolve", "operate", "audit.log"},
     {"detect", "audit.bounds", "audit.measures"},

@@ -19,6 +19,7 @@ from typing import Any, Protocol, cast
 
 from deid.errors import DeidError, InputOutputError, NoteError
 from deid.keys import Keys
+from deid.lean import leave_out_training_libraries
 from deid.policy import Policy
 from deid.run.units import Receipt, Unit, write_unit
 from deid.run.work import Group, NoteResult
@@ -240,6 +241,8 @@ _RECIPES: list[Recipe] = []
 
 
 def _start_worker(recipe: Recipe) -> None:
+    if recipe.options.get("runtime") != "torch":
+        leave_out_training_libraries()
     _RECIPES.append(recipe)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
