@@ -11,7 +11,7 @@ _NEVER_NEEDED = ("torch", "transformers")
 def leave_out_training_libraries() -> None:
     """Let torch and transformers look absent in this process, unless they are loaded already.
 
-    Only for processes of our own, the command and its workers: a program that embeds the package may need them.
+    Only for processes of our own, the command and its workers: a program around us may need them.
     """
     for name in _NEVER_NEEDED:
         sys.modules.setdefault(name, None)  # type: ignore

@@ -27,8 +27,9 @@ FLOORS = (
     {"registry", "policy", "keys"},
     {"formats", "encoder", "resolve", "operate", "audit.log"},
     {"detect", "audit.bounds", "audit.measures"},
-    {"run", "audit.i2b2"},
+    {"run", "audit.i2b2", "audit.perturb"},
     {"audit.evaluate", "audit.report", "authoring"},
+    {"audit.stress"},
     {"cli"},
 )
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from deid.audit.evaluate import Evaluation, Gate
+    from deid.audit.stress import Stressed
 
 _GATE_FAILED = 1
 
@@ -31,6 +33,9 @@ _GATE_FAILED = 1
     metavar="LIMITS",
     help="Such as recall>=0.99,over_redaction<=0.004; exit 1 if missed.",
 )
+@click.option(
+    "--stress", "stressed", is_flag=True, help="Also on perturbed copies: case, scans, name origins ..."
+)
 @click.option("--with-text", is_flag=True, help="Show leaks with their surroundings. That is PHI.")
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON on standard output.")
 @model_option
@@ -45,23 +50,29 @@ def command(gold: Path, policy: str, **options: Any) -> None:
     Examples:
       deid evaluate benchmarks/dataset/dev.jsonl --policy safe-harbor
       deid evaluate i2b2-test/ --policy safe-harbor --json > figures.json
+      deid evaluate gold.jsonl --policy safe-harbor --stress
       deid evaluate gold.jsonl --policy mine.yaml --gate "recall>=0.99,recall:SSN>=1"
     """
     from deid.audit.evaluate import evaluate, gates_of
+    from deid.audit.stress import as_json as stress_json
+    from deid.audit.stress import stress
     from deid.formats.gold import read_gold
     from deid.policy import load_policy
     from deid.run.pipeline import Deidentifier
 
     deidentifier = Deidentifier.for_detection(load_policy(policy), model=options["model"])
-    evaluation = evaluate(
-        read_gold(gold, format=options["format"]), deidentifier, with_text=options["with_text"]
-    )
+    golden = list(read_gold(gold, format=options["format"]))
+    evaluation = evaluate(golden, deidentifier, with_text=options["with_text"])
     gates = gates_of(evaluation, options["gate"])
+    results = stress(golden, deidentifier, report=_tell) if options["stressed"] else ()
     if options["as_json"]:
         passed = [{"gate": each.name, "limit": each.limit, "holds": each.holds} for each in gates]
-        click.echo(json.dumps(evaluation.as_json() | {"gates": passed}, indent=2))
+        more = {"stress": stress_json(results)} if results else {}
+        click.echo(json.dumps(evaluation.as_json() | {"gates": passed} | more, indent=2))
     else:
         _show(evaluation, gates)
+        if results:
+            _show_stress(results)
     if not all(each.holds for each in gates):
         click.get_current_context().exit(_GATE_FAILED)
 
@@ -85,6 +96,31 @@ def _show(evaluation: Evaluation, gates: tuple[Gate, ...]) -> None:
     for gate in gates:
         verdict = "holds" if gate.holds else "MISSED"
         console.print(f"gate {gate.name} {gate.limit:g}: {gate.value:.4f} {verdict}")
+
+
+def _tell(perturbation: str) -> None:
+    if sys.stderr.isatty():
+        click.echo(f"\r{perturbation:<40}", nl=False, err=True)
+
+
+def _show_stress(results: tuple[Stressed, ...]) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    from deid.audit.stress import largest_gap
+
+    table = Table(box=box.SIMPLE_HEAD)
+    table.add_column("perturbation")
+    for name in ("recall", "lost", "lost, formatted"):
+        table.add_column(name, justify="right")
+    for each in results:
+        table.add_row(
+            each.perturbation, f"{each.recall:.4f}", f"{each.lost:+.4f}", f"{each.lost_formatted:+.4f}"
+        )
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(table)
+    console.print(f"largest gap between name origins  {largest_gap(results):.4f}")
 
 
 def _figures(evaluation: Evaluation) -> Table:
