@@ -2,13 +2,13 @@
 
     python benchmarks/training/calibrate.py [MODEL] [--recall 0.98] [--dry-run]
 
-Half of `build/dev.jsonl` sets the thresholds, the other half is measured. Figures are of the encoder alone.
+The dev split of the dataset sets the thresholds (and the notes by other hands, if they were built); the
+figures printed are of the encoder alone on the same notes. benchmarks/quality.py measures on others.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 from collections import Counter
 from pathlib import Path
 
@@ -16,9 +16,10 @@ from deid.encoder.calibrate import calibrate
 from deid.encoder.corpus import TrainingText
 from deid.encoder.model import DescriptionEncoder
 from deid.encoder.weights import default_folder
+from deid.formats.gold import read_gold
 from deid.policy import load_policy
 
-HERE = Path(__file__).resolve().parent
+DATASET = Path(__file__).resolve().parents[1] / "dataset"
 
 
 def main() -> None:
@@ -30,19 +31,18 @@ def main() -> None:
     parser.add_argument("--recall", type=float, default=0.98)
     parser.add_argument("--dry-run", action="store_true", help="leave the model's calibration as it is")
     arguments = parser.parse_args()
-    rows = [
-        json.loads(line) for line in (HERE / "build" / "dev.jsonl").read_text(encoding="utf-8").splitlines()
-    ]
     texts = [
-        TrainingText(row["text"], tuple((s["start"], s["end"], s["label"]) for s in row["spans"]))
-        for row in rows
+        TrainingText(note.text, tuple((m.start, m.end, m.entity_type) for m in mentions))
+        for path in (DATASET / "dev.jsonl", DATASET / "build" / "standoff.jsonl")
+        if path.is_file()
+        for note, mentions in read_gold(path)
     ]
     types = {kind.name: kind for kind in load_policy("base").types}
     encoder = DescriptionEncoder(arguments.model)
     if not arguments.dry_run:
-        encoder.folder.calibrated(calibrate(encoder, types, texts[::2], recall=arguments.recall))
+        encoder.folder.calibrated(calibrate(encoder, types, texts, recall=arguments.recall))
         encoder = DescriptionEncoder(arguments.model)
-    measure(encoder, texts[1::2])
+    measure(encoder, texts)
 
 
 def measure(encoder: DescriptionEncoder, texts: list[TrainingText]) -> None:
