@@ -79,7 +79,7 @@ class Detector:
             components.append(EncoderComponent(ready))
             self._detectors[_name(described)] = "encoder"
             self.encoder = ready.encoder
-        self._nlp = BlankNlpEngine(components, lemmas=False)
+        self._nlp = BlankNlpEngine(components, lemmas=bool(recognizers))
         self._analyzer = AnalyzerEngine(
             registry=RecognizerRegistry(recognizers=own, supported_languages=[_LANGUAGE]),
             nlp_engine=self._nlp,

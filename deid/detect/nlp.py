@@ -21,7 +21,7 @@ _TEXT = "deid_text"
 
 
 def text_of(doc: Doc) -> str:
-    """Return a doc's text; `Doc.text` puts it together from its tokens, which takes milliseconds."""
+    """Return a doc's text, which a doc without tokens holds beside them."""
     text = doc.user_data.get(_TEXT)
     return text if isinstance(text, str) else doc.text
 
@@ -33,7 +33,9 @@ class BlankNlpEngine(NlpEngine):
 
     Args:
         components: Run over every doc, in order.
-        lemmas: Whether to fill in lemmas and keywords, which context words of other recognizers need.
+        lemmas: Whether to cut texts into tokens and fill in lemmas, which context words of other recognizers
+            need. Without, a doc has no tokens: that takes no time, and spaCy's vocabulary, which keeps every
+            string it has met, does not grow with the notes.
     """
 
     engine_name = "deid-blank"
@@ -88,7 +90,8 @@ class BlankNlpEngine(NlpEngine):
             yield text_of(doc), self._artifacts(doc, language)
 
     def _read(self, text: str) -> Doc:
-        doc = self.pipeline(text)
+        text.encode()  # a lone surrogate raises here, whether or not tokens are made
+        doc = self.pipeline(text) if self._lemmas else Doc(self.pipeline.vocab)
         doc.user_data[_TEXT] = text
         return doc
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -113,7 +114,7 @@ def test_a_policy_without_the_encoder_loads_none(monkeypatch: pytest.MonkeyPatch
     def refuse(*args: object, **kwargs: object) -> None:
         raise AssertionError("loaded")
 
-    monkeypatch.setattr(description_recognizer, "DescriptionEncoder", refuse)
+    monkeypatch.setattr(description_recognizer, "DescriptionEncoder", SimpleNamespace(shared=refuse))
     detector = Detector(policy(kind("MRN", "rules")))
     assert detector.encoder is None
     ((found,),) = detector.detect(["MRN 0012345"])

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from presidio_analyzer import AnalyzerEngine, Pattern, PatternRecognizer, RecognizerRegistry
 from spacy.tokens import Doc
 
-from deid.detect.nlp import BlankNlpEngine
+from deid.detect.nlp import BlankNlpEngine, text_of
 
 ENGINE = BlankNlpEngine()
 
@@ -45,6 +45,15 @@ def test_components_run_in_order_on_batches() -> None:
     assert [text for text, _ in found] == ["one", "two", "three"]
     assert {artifacts.tokens.user_data["marks"] for _, artifacts in found} == {"ab"}
     assert (first.sizes, second.sizes) == ([2], [2])
+
+
+def test_without_lemmas_nothing_of_a_text_stays_in_the_vocabulary() -> None:
+    engine = BlankNlpEngine(lemmas=False)
+    before = len(engine.pipeline.vocab.strings)
+    ((text, artifacts),) = engine.process_batch(["Zyxquill came on the eleventy-first"], "en")
+    assert text == text_of(artifacts.tokens) == "Zyxquill came on the eleventy-first"
+    assert len(artifacts.tokens) == 0
+    assert len(engine.pipeline.vocab.strings) == before
 
 
 @pytest.mark.parametrize(("lemmas", "expected"), [(True, ["the", "mrn", "is", "new"]), (False, [])])
