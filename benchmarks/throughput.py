@@ -180,7 +180,7 @@ def large(folder: Path, count: int) -> dict[str, Any]:
     characters = 0
     with path.open("w", encoding="utf-8") as stream:
         for index in range(count):
-            text = paragraphs[index % len(paragraphs)][:600]
+            text = paragraphs[index % len(paragraphs)][:120]
             characters += len(text)
             note = {"note_id": str(index), "patient_id": f"p{index % (count // 5)}", "text": text}
             stream.write(json.dumps(note) + "\n")

@@ -243,7 +243,7 @@ def shipped() -> DescriptionEncoder:
 
 @pytest.mark.parametrize("meant", DESCRIPTIONS, ids=["pet", "relative", "town"])
 def test_the_description_decides_what_is_found(shipped: DescriptionEncoder, meant: str) -> None:
-    described = policy(kind("THING", "encoder", description=DESCRIPTIONS[meant], threshold=0.3))
+    described = policy(kind("THING", "encoder", description=DESCRIPTIONS[meant], threshold=0.5))
     results = DescriptionRecognizer(described, encoder=PolicyEncoder(described, shipped)).analyze(TEXT, [])
     found = " ".join(TEXT[result.start : result.end] for result in results)
     assert {name for name in DESCRIPTIONS if name in found} == {meant}
