@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from deid.encoder.sources import Corpus
 from deid.encoder.windows import Batch, FloatArray, Window, lay_out
 from deid.encoder.words import WordPieces, Words
 
+_SIGNS_A_PIECE = 6  # more than clinical text has, so that a stretch fills a window
 _POSITIVE_SHARE = 0.7  # of the types in a batch; the others are mostly absent from its texts
 
 
@@ -85,7 +86,7 @@ class BatchMaker:
         drawn = []
         for index in rng.choice(len(self._corpora), self._texts, p=self._shares):
             corpus = self._corpora[index]
-            text = corpus.draw(rng)
+            text = self._stretch(corpus.draw(rng), rng)
             words = self._pieces.split(corrupt(text.text, rng))
             drawn.append((corpus, text, words, self._window(words, rng)))
         names = self._choose_types([(corpus, text) for corpus, text, _, _ in drawn], rng)
@@ -93,6 +94,21 @@ class BatchMaker:
         middle = len(drawn) // 2
         parts = [self._label(half, names) for half in (drawn[:middle], drawn[middle:]) if half]
         return TrainingBatch(names, self._describe(names, rng), tuple(parts))
+
+    def _stretch(self, text: TrainingText, rng: np.random.Generator) -> TrainingText:
+        """Cut a long text down to what a window can hold, between words and outside mentions."""
+        most = _SIGNS_A_PIECE * self._length
+        if len(text.text) <= most:
+            return text
+        begin = int(rng.integers(len(text.text) - most + 1))
+        begin = text.text.rfind(" ", 0, begin) + 1
+        begin = min([start for start, end, _ in text.spans if start < begin < end], default=begin)
+        end = max([end for start, end, _ in text.spans if start < begin + most < end], default=begin + most)
+        spans = ((s - begin, e - begin, kind) for s, e, kind in text.spans if begin <= s and e <= end)
+        own = (
+            (max(s - begin, 0), min(e, end) - begin, kind) for s, e, kind in text.own if s < end and e > begin
+        )
+        return replace(text, text=text.text[begin:end], spans=tuple(spans), own=tuple(own))
 
     def _window(self, words: Words, rng: np.random.Generator) -> Window:
         """Choose a stretch of at most `length` pieces."""

@@ -126,3 +126,17 @@ def test_surrogates_need_pools(tmp_path: Path) -> None:
     (tmp_path / "texts.jsonl").write_text(json.dumps(NOTE))
     with pytest.raises(UsageError, match="refill needs pools"):
         read_corpus(CorpusSpec(path="texts.jsonl", refill=1.0), tmp_path)
+
+
+def test_a_long_text_is_cut_between_words_and_outside_mentions(tmp_path: Path, pieces: WordPieces) -> None:
+    long = "seen by dr lima " * 60
+    spans = [{"start": at * 16 + 8, "end": at * 16 + 15, "label": "CLINICIAN_NAME"} for at in range(60)]
+    made = corpus(tmp_path, {"text": long, "spans": spans}, absent="negative")
+    maker = BatchMaker([made], TYPES, pieces, sizes=(8, 4, 20), seed=3)
+    for step in range(10):
+        batch = maker.make(step)
+        column = batch.names.index("CLINICIAN_NAME")
+        for part in batch.parts:
+            inside, begin = part.inside[:, :, column], part.begin[:, :, column]
+            assert inside.sum() > 0
+            assert begin.sum() <= inside.sum() <= 2 * begin.sum() + len(inside)
