@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, Strict, WithJsonSchema
 from typing_extensions import TypeAliasType
 
+from deid.audit.gates import checked_gates
 from deid.errors import PolicyError, unknown_name
 from deid.policy_file import KeyPath, YamlFile, read_yaml, shorten, validate
 
@@ -99,6 +100,7 @@ Example = Annotated[str, Field(max_length=200, pattern=r"\S")]
 Threshold = Annotated[float, Strict(), Field(ge=0, le=1)] | Literal["calibrated"]
 Letters = Annotated[str, Field(max_length=18)]
 Tag = Annotated[str, Field(max_length=40)]
+Gates = Annotated[dict[str, Annotated[float, Field(strict=True)]], AfterValidator(checked_gates)]
 Detectors = Annotated[tuple[Detector, ...], Field(min_length=1), AfterValidator(_in_order)]
 
 
@@ -157,6 +159,7 @@ class Policy(_Frozen):
         source: Paragraph of the regulation or document that it follows.
         zip3_census: List of restricted three-digit ZIP areas.
         default_operator: What replaced mentions of types without an operator.
+        gates: Limits by measure that ``deid evaluate`` holds a release to; not part of what a run does.
         types: The types, parents' first.
     """
 
@@ -167,12 +170,13 @@ class Policy(_Frozen):
     source: str = ""
     zip3_census: Census = "union"
     default_operator: OperatorSpec
+    gates: Gates = {}
     types: tuple[EntityType, ...]
 
     @cached_property
     def digest(self) -> str:
-        """``sha256:`` and the hexadecimal digest of the canonical JSON of the resolved policy."""
-        values = self.model_dump(mode="json")
+        """``sha256:`` and the digest of the canonical JSON of the resolved policy, its gates left out."""
+        values = self.model_dump(mode="json", exclude={"gates"})
         canonical = json.dumps(values, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         return f"sha256:{hashlib.sha256(canonical.encode()).hexdigest()}"
 
@@ -227,12 +231,16 @@ class PolicyEntry(_Frozen):
         description="What replaces mentions of types without an operator.",
         json_schema_extra={"default": "redact"},
     )
+    gates: Gates = Field(
+        {},
+        description="Limits that deid evaluate holds a release to, such as recall: 0.99.",
+    )
     types: dict[TypeName, TypeEntry | None] = Field(
         {}, description="Types by name, merged into the parent's."
     )
 
 
-_INHERITED = ("method", "source", "zip3_census", "default_operator")
+_INHERITED = ("method", "source", "zip3_census", "default_operator", "gates")
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,13 +23,17 @@ README = PACKAGE.parent / "README.md"
 
 # A room may import from rooms below it, and from itself; rooms on one floor are siblings.
 FLOORS = (
-    {"note", "errors", "lean"},
-    {"registry", "policy", "keys"},
+    {"note", "errors", "lean", "audit.measures"},
+    {"registry", "keys", "audit.gates"},
+    {"policy"},
     {"formats", "encoder", "resolve", "operate", "audit.log"},
-    {"detect", "audit.bounds", "audit.measures"},
-    {"run", "audit.i2b2", "audit.perturb"},
-    {"audit.evaluate", "audit.report", "authoring"},
-    {"audit.stress"},
+    {"detect", "audit.bounds", "audit.pages"},
+    {"run", "audit.i2b2", "audit.perturb", "audit.problems"},
+    {"audit.evaluate", "audit.safe_harbor", "audit.sample", "authoring"},
+    {"audit.stress", "audit.review"},
+    {"audit.evidence", "audit.evaluation_page"},
+    {"audit.risks"},
+    {"audit.report"},
     {"cli"},
 )
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
@@ -54,7 +58,7 @@ LIBRARIES = {
     "pandas": {"run"},
     "click": {"cli"},
     "rich": {"cli"},
-    "jinja2": {"audit.report"},
+    "jinja2": {"audit.pages"},
     "cryptography": {"keys", "operate"},
 }
 HEAVY = (*LIBRARIES.keys() - {"click"}, "numpy", "pydantic", "yaml", "thinc", "multiprocessing")

@@ -456,3 +456,31 @@ def test_policies_of_the_guide_load(tmp_path: Path, block: str) -> None:
 )
 def test_the_guide_explains_every_key(section: dict[str, object]) -> None:
     assert [key for key in section if f"`{key}`" not in GUIDE] == []
+
+
+def test_gates_come_from_the_parent_and_are_no_part_of_the_digest(tmp_path: Path) -> None:
+    parent = tmp_path / "parent.yaml"
+    parent.write_text(
+        "policy: p\nversion: '1'\nextends: safe-harbor\ngates: {recall: 0.99, 'recall:SSN': 1.0}\n"
+    )
+    child = tmp_path / "child.yaml"
+    child.write_text("policy: p\nversion: '1'\nextends: ./parent.yaml\n")
+    plain = tmp_path / "plain.yaml"
+    plain.write_text("policy: p\nversion: '1'\nextends: safe-harbor\n")
+    assert load_policy(child).gates == {"recall": 0.99, "recall:SSN": 1.0}
+    assert load_policy(child).digest == load_policy(plain).digest
+
+
+@pytest.mark.parametrize(
+    ("gates", "message"),
+    [
+        ("recal: 0.9", "did you mean 'recall'"),
+        ("recall: 99", "lies in 0..1"),
+        ("'precision:SSN': 1", "measure"),
+    ],
+)
+def test_gates_that_cannot_be(tmp_path: Path, gates: str, message: str) -> None:
+    path = tmp_path / "p.yaml"
+    path.write_text(f"policy: p\nversion: '1'\nextends: safe-harbor\ngates: {{{gates}}}\n")
+    with pytest.raises(PolicyError, match=message):
+        load_policy(path)

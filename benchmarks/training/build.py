@@ -48,7 +48,10 @@ WHOLE = (
     "PROFESSION",
 )  # types whose surfaces are exchanged whole
 SLOT = "{X}"
-COMMON = ("clinical", "general")  # families whose types occur unmarked in any text
+COMMON = (  # families whose types occur unmarked in any text
+    *("admin_codes", "bodies_and_organisms", "clinical", "diseases", "drugs", "general", "measures"),
+    *("procedures_and_devices", "world"),
+)
 
 
 def main() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import numpy as np
-from scipy.stats import beta
+from scipy.stats import beta, hypergeom
 
 T = TypeVar("T")
 CONFIDENCE = 0.95
@@ -30,6 +30,52 @@ def upper_bound(failures: int, total: int, *, confidence: float = CONFIDENCE) ->
     if failures == total:
         return 1.0
     return float(beta.ppf(confidence, failures + 1, total - failures))
+
+
+def exact_interval(hits: int, total: int, *, confidence: float = CONFIDENCE) -> tuple[float, float]:
+    """Return the two-sided interval of Clopper and Pearson (1934) on a rate.
+
+    Args:
+        hits: Cases of the kind counted.
+        total: Cases looked at, drawn independently.
+        confidence: Between 0 and 1.
+
+    Raises:
+        ValueError: if there are more hits than cases, or none of both.
+    """
+    one_sided = 1 - (1 - confidence) / 2
+    return 1 - upper_bound(total - hits, total, confidence=one_sided), upper_bound(
+        hits, total, confidence=one_sided
+    )
+
+
+def upper_count(failures: int, drawn: int, population: int, *, confidence: float = CONFIDENCE) -> int:
+    """Return the one-sided upper bound on the number of failures in a finite population.
+
+    The largest number of failures under which a simple sample shows as few as were seen with a probability
+    above 1 - confidence (Wright 1991, *Exact Confidence Bounds when Sampling from Small Finite Universes*).
+
+    Args:
+        failures: Failures in the sample.
+        drawn: Size of the sample, drawn without replacement.
+        population: Size of the whole.
+        confidence: Between 0 and 1.
+
+    Raises:
+        ValueError: if the numbers do not fit each other.
+    """
+    if not 0 <= failures <= drawn <= population or drawn < 1:
+        raise ValueError(
+            f"need 0 <= failures <= drawn <= population, got {failures}, {drawn} and {population}"
+        )
+    low, high = failures, population - (drawn - failures)
+    while low < high:
+        middle = (low + high + 1) // 2
+        if hypergeom.cdf(failures, population, middle, drawn) > 1 - confidence:
+            low = middle
+        else:
+            high = middle - 1
+    return low
 
 
 def interval(

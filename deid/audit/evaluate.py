@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -14,46 +13,16 @@ from itertools import chain
 from typing import Any
 
 from deid.audit.bounds import interval, upper_bound
+from deid.audit.gates import Gate
 from deid.audit.i2b2 import TaggedNote, i2b2_figures, tagged
 from deid.audit.measures import MEASURES, JudgedMention, JudgedNote, judge
+from deid.audit.problems import Cause, Problem, causes, find_problems
 from deid.errors import NoteError, UsageError, unknown_name
 from deid.formats.annotations.records import Gold
 from deid.note import Span
 from deid.policy import Policy
 from deid.run.pipeline import Deidentifier
 from deid.run.work import Group
-
-# For these more is worse; a gate on them holds below its limit.
-LESS_IS_BETTER = frozenset({"over_redaction"})
-_GATE = re.compile(r"\s*([a-z_0-9]+(?::[A-Z_0-9]+)?)\s*(>=|<=)\s*([0-9.]+)\s*")
-_CONTEXT = 30  # characters on either side of an error, where texts are asked for
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """A leak, or clinical text taken along.
-
-    Args:
-        kind: ``leak`` or ``over-redaction``.
-        note_id: The note.
-        start: First code point.
-        end: One past the last code point.
-        entity_type: Gold type of a leak; predicted type of text taken along.
-        shape: Its form without its letters, such as ``Aa-Aa`` or ``99/99``.
-        part: What of a leak is left: ``all`` or ``part``.
-        detectors: Who found the text taken along.
-        text: The mention with its surroundings; empty unless texts were asked for.
-    """
-
-    kind: str
-    note_id: str
-    start: int
-    end: int
-    entity_type: str
-    shape: str
-    part: str = ""
-    detectors: tuple[str, ...] = ()
-    text: str = ""
 
 
 @dataclass(frozen=True)
@@ -138,6 +107,11 @@ class Evaluation:
             lambda note, mention: note.origins if mention.entity_type.endswith("_NAME") else ()
         )
 
+    @cached_property
+    def causes(self) -> tuple[Cause, ...]:
+        """The problems by cause, the most frequent first."""
+        return causes(self.problems)
+
     def figure(self, name: str) -> float:
         """Return a measure, or ``recall:TYPE``.
 
@@ -184,7 +158,8 @@ class Evaluation:
                 }
                 for table in tables
             },
-            "problems": [_problem(each) for each in self.problems],
+            "causes": [asdict(cause) for cause in self.causes],
+            "problems": [_without_empty(asdict(each)) for each in self.problems],
         } | (
             {
                 "i2b2_2014": {
@@ -214,9 +189,8 @@ def evaluate(gold: Iterable[Gold], deidentifier: Deidentifier, *, with_text: boo
     policy = deidentifier.policy
     kept = {kind.name for kind in policy.types if kind.operator.name == "keep"}
     tags = {kind.name: kind.i2b2 or kind.name for kind in policy.types}
-    judged: list[JudgedNote] = []
     tagged_notes: list[TaggedNote] = []
-    problems: list[Problem] = []
+    compared: list[tuple[str, JudgedNote, tuple[Span, ...]]] = []
     quarantined: list[tuple[str, str]] = []
     for (note, mentions), spans in zip(golden, _spans(golden, deidentifier), strict=True):
         if isinstance(spans, NoteError):
@@ -228,16 +202,15 @@ def evaluate(gold: Iterable[Gold], deidentifier: Deidentifier, *, with_text: boo
             "kind": str(note.metadata.get("kind", "")),
             "origins": str(note.metadata.get("origins", "")),
         }
-        judged.append(judge(note.text, mentions, spans, kept=kept, about=about))
+        compared.append((note.text, judge(note.text, mentions, spans, kept=kept, about=about), spans))
         tagged_notes.append(tagged(note.text, mentions, spans, tags))
-        problems += _problems(note.text, judged[-1], spans, with_text=with_text)
     return Evaluation(
         policy,
         deidentifier.model_digest,
         gold_digest(golden),
-        tuple(judged),
+        tuple(judged for _, judged, _ in compared),
         tuple(tagged_notes),
-        tuple(problems),
+        tuple(find_problems(compared, policy, with_text=with_text)),
         tuple(quarantined),
     )
 
@@ -263,90 +236,17 @@ def _spans(gold: Sequence[Gold], deidentifier: Deidentifier) -> Iterator[tuple[S
     return (by_index[index] for index in range(len(gold)))
 
 
-def _problems(text: str, note: JudgedNote, spans: Sequence[Span], *, with_text: bool) -> Iterator[Problem]:
-    def around(start: int, end: int) -> str:
-        return text[max(start - _CONTEXT, 0) : end + _CONTEXT] if with_text else ""
-
-    for mention in note.mentions:
-        if not mention.found:
-            touched = any(span.start < mention.end and mention.start < span.end for span in spans)
-            yield Problem(
-                "leak",
-                note.note_id,
-                mention.start,
-                mention.end,
-                mention.entity_type,
-                shape_of(text[mention.start : mention.end]),
-                part="part" if touched else "all",
-                text=around(mention.start, mention.end),
-            )
-    for judged, span in zip(note.spans, spans, strict=True):
-        if judged.beside:
-            yield Problem(
-                "over-redaction",
-                note.note_id,
-                span.start,
-                span.end,
-                span.entity_type,
-                shape_of(text[span.start : span.end]),
-                detectors=span.detectors,
-                text=around(span.start, span.end),
-            )
-
-
-def shape_of(surface: str) -> str:
-    """Return the form of a surface without its content: ``O'Neil-Lima, 3/4`` is ``A'Aa-Aa, 9/9``.
-
-    Args:
-        surface: A stretch of a note.
-    """
-    signs = ["9" if c.isdigit() else "A" if c.isupper() else "a" if c.isalpha() else c for c in surface]
-    shortened = re.sub(r"a+", "a", re.sub(r"A{3,}", "AA", "".join(signs)))
-    return re.sub(r"\s+", " ", shortened)
-
-
-@dataclass(frozen=True, slots=True)
-class Gate:
-    """A limit that an evaluation must hold.
-
-    Args:
-        name: A measure, or ``recall:TYPE``.
-        limit: The limit.
-        value: What was measured.
-    """
-
-    name: str
-    limit: float
-    value: float
-
-    @property
-    def holds(self) -> bool:
-        """Whether the value is on the right side of the limit; a figure that is not a number is not."""
-        return self.value <= self.limit if self.name in LESS_IS_BETTER else self.value >= self.limit
-
-
-def gates_of(evaluation: Evaluation, wanted: str) -> tuple[Gate, ...]:
-    """Read gates such as ``recall>=0.99,over_redaction<=0.004,recall:SSN>=1`` and look up their values.
+def gates_of(evaluation: Evaluation, limits: Mapping[str, float]) -> tuple[Gate, ...]:
+    """Look up what was measured for each limit.
 
     Args:
         evaluation: What was measured.
-        wanted: Gates with commas.
+        limits: From `deid.audit.gates.read_gates` or a policy's ``gates``.
 
     Raises:
-        UsageError: for a gate that cannot be read, an unknown measure, or a limit on the wrong side.
+        UsageError: for ``recall:TYPE`` of a type that the gold does not have.
     """
-    gates = []
-    for part in filter(str.strip, wanted.split(",")):
-        match = _GATE.fullmatch(part)
-        if match is None:
-            raise UsageError(f"gate {part.strip()!r}: write MEASURE>=NUMBER, such as recall>=0.99")
-        name, sign, limit = match[1], match[2], float(match[3])
-        value = evaluation.figure(name)
-        if (sign == "<=") != (name in LESS_IS_BETTER):
-            right = "<=" if name in LESS_IS_BETTER else ">="
-            raise UsageError(f"gate {part.strip()!r}: a limit on {name} is written with {right}")
-        gates.append(Gate(name, limit, value))
-    return tuple(gates)
+    return tuple(Gate(name, limit, evaluation.figure(name)) for name, limit in limits.items())
 
 
 def _grouped(
@@ -368,5 +268,5 @@ def _number(value: float) -> float | None:
     return None if math.isnan(value) else round(value, 6)
 
 
-def _problem(problem: Problem) -> dict[str, Any]:
-    return {key: value for key, value in asdict(problem).items() if value not in ("", ())}
+def _without_empty(values: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in values.items() if value not in ("", ())}

@@ -1,4 +1,4 @@
-"""What a run did, for people: counts, policy, integrity, and before/after samples if asked for."""
+"""The audit report of a run: what was done under which policy, how well that works, what is left."""
 
 from __future__ import annotations
 
@@ -9,14 +9,23 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from deid.audit.evaluation_page import scale_floor
+from deid.audit.evidence import Evidence, no_evidence
 from deid.audit.log import LOG_NAME, MANIFEST_NAME
+from deid.audit.pages import render
+from deid.audit.risks import risks, treatments
+from deid.audit.safe_harbor import Item, operator_words, safe_harbor_items
+from deid.authoring.lint import LintFinding, lint_resolved
 from deid.errors import IntegrityError, UsageError
 from deid.formats.atomic import reading
 from deid.formats.source import Source
+from deid.policy import Policy
 from deid.run.directory import QUARANTINE, QUARANTINE_LIST, TIMING, output_texts
 from deid.run.manifest import COMPLETE, read_manifest
 
 _LISTED = 200
+_MAPS = 12  # notes of which the span map is drawn
+_REPLACED, _KEPT = "#2f6f8f", "#d9a400"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,23 +82,38 @@ class RunReport:
     Args:
         manifest: The run's manifest.
         timing: Clocks and machine facts; empty if they are gone.
+        lint: What is wrong or unsafe in the policy in force.
         types: A row for each type of the policy, most frequent first.
-        quarantined: Note id and reason, the first 200.
+        items: The eighteen items of Safe Harbor and what covers them.
+        treatments: What became of dates, ages and ZIP codes: type, operator, in plain words.
+        quarantined: Place in the input, from 1, and reason; the first 200. Ids stand in the run's own list.
+        spans: Offsets of the first notes' spans: entry, length seen, (start, end, color).
+        evidence: What was measured on marked notes, and what reading a sample showed.
+        risks: What remains, in plain words.
         samples: Notes before and after; empty unless asked for.
     """
 
     manifest: Mapping[str, Any]
     timing: Mapping[str, Any]
+    lint: tuple[LintFinding, ...]
     types: tuple[TypeRow, ...]
-    quarantined: tuple[tuple[str, str], ...]
+    items: tuple[Item, ...]
+    treatments: tuple[tuple[str, str, str], ...]
+    quarantined: tuple[tuple[int, str], ...]
+    spans: tuple[tuple[str, int, tuple[tuple[int, int, str], ...]], ...]
+    evidence: Evidence
+    risks: tuple[str, ...]
     samples: tuple[Sample, ...] = ()
 
 
-def read_report(directory: Path, *, source: Source | None = None, samples: int = 0) -> RunReport:
+def read_report(
+    directory: Path, *, evidence: Evidence | None = None, source: Source | None = None, samples: int = 0
+) -> RunReport:
     """Gather a report from a finished run.
 
     Args:
         directory: The run directory.
+        evidence: From `deid.audit.evidence.gather`; none if it is left out.
         source: The run's input, needed for samples.
         samples: How many of the first notes to show before and after.
 
@@ -111,13 +135,42 @@ def read_report(directory: Path, *, source: Source | None = None, samples: int =
             if source.digest() != manifest["input"]["digest"]:
                 raise IntegrityError("the source given is not the input of this run: its digest differs")
             shown = tuple(islice(_samples(directory, source), samples))
+    policy = Policy.model_validate(manifest["policy"]["resolved"])
+    known = evidence or no_evidence()
+    counts = manifest["counts"]["spans"]["by_type"]
     return RunReport(
         manifest,
         clocks,
+        lint_resolved(policy),
         _type_rows(manifest),
-        tuple((line["note_id"], line["reason"]) for line in listed),
+        safe_harbor_items(manifest["policy"]["resolved"]["types"], counts, known.evaluation),
+        treatments(policy),
+        tuple((line["ordinal"] + 1, line["reason"]) for line in listed),
+        _span_maps(directory, policy),
+        known,
+        risks(manifest, policy, known),
         shown,
     )
+
+
+def _span_maps(
+    directory: Path, policy: Policy
+) -> tuple[tuple[str, int, tuple[tuple[int, int, str], ...]], ...]:
+    """Return where mentions stand in the first notes that have any; offsets alone."""
+    kept = {kind.name for kind in policy.types if kind.operator.name == "keep"}
+    with reading(str(directory)), (directory / LOG_NAME).open(encoding="utf-8") as stream:
+        entries = (entry for line in stream if (entry := json.loads(line))["spans"])
+        return tuple(
+            (
+                f"entry {entry['seq']}",
+                max(span["end"] for span in entry["spans"]),
+                tuple(
+                    (span["start"], span["end"], _KEPT if span["entity_type"] in kept else _REPLACED)
+                    for span in entry["spans"]
+                ),
+            )
+            for entry in islice(entries, _MAPS)
+        )
 
 
 def _type_rows(manifest: Mapping[str, Any]) -> tuple[TypeRow, ...]:
@@ -127,17 +180,12 @@ def _type_rows(manifest: Mapping[str, Any]) -> tuple[TypeRow, ...]:
             kind["name"],
             kind["hipaa"] or "",
             tuple(kind["detect"]),
-            _operator_words(kind["operator"]),
+            operator_words(kind["operator"]),
             counts.get(kind["name"], 0),
         )
         for kind in manifest["policy"]["resolved"]["types"]
     ]
     return tuple(sorted(rows, key=lambda row: (-row.count, row.name)))
-
-
-def _operator_words(spec: Mapping[str, Any]) -> str:
-    params = ", ".join(f"{key}: {value}" for key, value in sorted(spec["params"].items()))
-    return f"{spec['name']} ({params})" if params else str(spec["name"])
 
 
 def _samples(directory: Path, source: Source) -> Iterator[Sample]:
@@ -172,8 +220,23 @@ def as_json(report: RunReport) -> dict[str, Any]:
     manifest = dict(report.manifest)
     manifest["policy"] = {key: value for key, value in manifest["policy"].items() if key != "resolved"}
     values: dict[str, Any] = {"manifest": manifest, "timing": dict(report.timing)}
+    values["policy_findings"] = [
+        {"code": each.code, "severity": each.severity, "key": each.place.key, "reason": each.reason}
+        for each in report.lint
+    ]
     values["types"] = [asdict(row) for row in report.types]
-    values["quarantined"] = [{"note_id": note, "reason": reason} for note, reason in report.quarantined]
+    values["safe_harbor"] = [asdict(item) for item in report.items]
+    values["treatments"] = [
+        {"entity_type": name, "operator": operator, "effect": effect}
+        for name, operator, effect in report.treatments
+    ]
+    values["quarantined"] = [{"position": place, "reason": reason} for place, reason in report.quarantined]
+    values["evaluation"] = report.evidence.evaluation and {
+        **report.evidence.evaluation,
+        "fits_this_run": report.evidence.fits(report.manifest),
+    }
+    values["review"] = report.evidence.review and asdict(report.evidence.review)
+    values["residual_risks"] = list(report.risks)
     if report.samples:
         values["samples"] = [asdict(sample) for sample in report.samples]
     return values
@@ -185,15 +248,29 @@ def as_html(report: RunReport) -> str:
     Args:
         report: From `read_report`.
     """
-    import jinja2
+    return _rendered(report, "report.html.j2")
 
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("deid.audit", "templates"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    template = environment.get_template("report.html.j2")
+
+def as_markdown(report: RunReport) -> str:
+    """Return a report as Markdown, without samples.
+
+    Args:
+        report: From `read_report`.
+    """
+    return _rendered(report, "report.md.j2")
+
+
+def _rendered(report: RunReport, template: str) -> str:
     most = max((row.count for row in report.types), default=0)
-    return template.render(report=report, manifest=report.manifest, most=max(most, 1))
+    rows = [(item.letter, item.recall, item.bounds, item.mentions) for item in report.items if item.mentions]
+    return render(
+        template,
+        report=report,
+        manifest=report.manifest,
+        most=max(most, 1),
+        evaluation=report.evidence.evaluation,
+        review=report.evidence.review,
+        fits=report.evidence.fits(report.manifest),
+        measured=rows,
+        floor=scale_floor(recall for _, recall, _, _ in rows if recall is not None),
+    )

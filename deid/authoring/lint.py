@@ -129,6 +129,19 @@ def lint_policy(resolved: ResolvedPolicy) -> tuple[LintFinding, ...]:
     )
 
 
+def lint_resolved(policy: Policy) -> tuple[LintFinding, ...]:
+    """Check a policy whose files are not at hand, such as the one a manifest holds.
+
+    Args:
+        policy: The policy; its findings name key paths alone.
+    """
+    return tuple(
+        LintFinding(rule.code, rule.severity, Place(policy.name, dotted(keys)), reason, rule.source, rule.fix)
+        for rule in RULES
+        for keys, reason in rule.check(policy)
+    )
+
+
 def _place(resolved: ResolvedPolicy, keys: tuple[str | int, ...]) -> Place:
     file, found = resolved.origin(*keys)
     if keys[2:] == ("operator",) and found != keys:

@@ -71,6 +71,7 @@ def policy_as_file(policy: Policy) -> dict[str, Any]:
         "source": policy.source,
         "zip3_census": policy.zip3_census,
         "default_operator": policy.default_operator.as_file(),
+        "gates": dict(policy.gates),
     }
     return {
         **{key: value for key, value in top.items() if value},

@@ -19,6 +19,7 @@ _COMMANDS = {
     "policy": "List, show and check policies.",
     "report": "Say what a run did: text, JSON or one HTML page.",
     "run": "De-identify a batch of notes.",
+    "sample": "Draw notes of a run for people to read.",
     "train": "Train an encoder from a config file.",
 }
 

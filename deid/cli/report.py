@@ -20,34 +20,54 @@ _MOST_SAMPLES = 3
 @click.command("report")
 @click.argument("run_dir", type=click.Path(path_type=Path, file_okay=False))
 @click.option("--html", type=click.Path(path_type=Path, dir_okay=False), help="Also write one HTML page.")
+@click.option("--markdown", type=click.Path(path_type=Path, dir_okay=False), help="Also write Markdown.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option(
+    "--evaluation",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Figures from deid evaluate --json; default: those that come with deid.",
+)
+@click.option(
+    "--review",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="A sheet of deid sample that somebody filled in, or its export from doccano or Label Studio.",
+)
 @click.option("--with-samples", is_flag=True, help="Show notes before and after; the report then holds PHI.")
 @click.option(
     "--samples", type=click.IntRange(1), default=_MOST_SAMPLES, show_default=True, help="How many notes."
 )
 @click.option("--source", metavar="INPUT", help="The run's input, for the samples; - cannot be read again.")
 @column_options
-def command(run_dir: Path, html: Path | None, *, as_json: bool, **options: Any) -> None:
-    """Say what a run did: counts by type, detector and kind of note, quarantine, digests.
+def command(
+    run_dir: Path, html: Path | None, markdown: Path | None, *, as_json: bool, **options: Any
+) -> None:
+    """Say what a run did, how well that is known to work, and what remains.
 
-    Without --with-samples no note text is in it.
+    The audit report holds counts, the policy's findings, the eighteen Safe Harbor items with their measured
+    recall, quarantine, digests, what a reading of a sample showed, and the residual risks. Without
+    --with-samples no note text and no id of a note is in it.
 
     \b
     Examples:
       deid report clean/
-      deid report clean/ --html report.html
+      deid report clean/ --html report.html --markdown report.md
+      deid report clean/ --review review/sheet.csv --html report.html
       deid report clean/ --with-samples --source notes.jsonl
     """
-    from deid.audit.report import as_html, read_report
+    from deid.audit.evidence import gather
+    from deid.audit.report import as_html, as_markdown, read_report
     from deid.audit.report import as_json as report_as_json
     from deid.formats.atomic import atomic_file
 
     source = _source(options)
-    report = read_report(run_dir, source=source, samples=options["samples"] if source else 0)
-    if html is not None:
-        with atomic_file(html) as stream:
-            stream.write(as_html(report).encode())
-        click.echo(f"wrote {html}", err=True)
+    evidence = gather(run_dir, evaluation=options["evaluation"], review=options["review"])
+    samples = options["samples"] if source else 0
+    report = read_report(run_dir, evidence=evidence, source=source, samples=samples)
+    for path, render in ((html, as_html), (markdown, as_markdown)):
+        if path is not None:
+            with atomic_file(path) as stream:
+                stream.write(render(report).encode())
+            click.echo(f"wrote {path}", err=True)
     if as_json:
         click.echo(json.dumps(report_as_json(report), indent=2))
     else:
@@ -73,7 +93,9 @@ def _source(options: dict[str, Any]) -> Source | None:
 
 def _show(report: RunReport) -> None:
     from rich.console import Console
+    from rich.padding import Padding
     from rich.table import Table
+    from rich.text import Text
 
     console = Console(highlight=False)
     for sample in report.samples:
@@ -84,6 +106,12 @@ def _show(report: RunReport) -> None:
     console.print(f"[b]notes[/b]        {counts['notes']:,} read, {counts['deidentified']:,} de-identified")
     quarantined = ", ".join(f"{number:,} {reason}" for reason, number in counts["quarantined"].items())
     console.print(f"[b]quarantined[/b]  {quarantined or 'none'}")
+    if (review := report.evidence.review) is not None:
+        console.print(
+            f"[b]reading[/b]      {review.notes.leaking:,} of {review.notes.read:,} notes read have a"
+            f" leak; at most"
+            f" {review.leaking_in_run:,} of {review.in_run:,} in this run (95 %)"
+        )
     for title, values in (
         ("detectors", counts["spans"]["by_detector"]),
         ("note kinds", counts["note_kinds"]),
@@ -101,6 +129,9 @@ def _show(report: RunReport) -> None:
         table.add_row(row.name, row.hipaa, row.operator, f"{row.count:,}", style=None if row.count else "dim")
     console.print()
     console.print(table)
+    console.print("\n[b]what remains[/b]")
+    for risk in report.risks:
+        console.print(Padding(Text(f"- {risk}"), (0, 0, 0, 2)))
 
 
 def _show_sample(console: Any, sample: Sample) -> None:

@@ -14,6 +14,7 @@ from deid.encoder.sources import Corpus
 from deid.encoder.windows import Batch, FloatArray, Window, lay_out
 from deid.encoder.words import WordPieces, Words
 
+_DESCRIPTION_BUCKETS = 4
 _SIGNS_A_PIECE = 6  # more than clinical text has, so that a stretch fills a window
 _POSITIVE_SHARE = 0.7  # of the types in a batch; the others are mostly absent from its texts
 
@@ -41,12 +42,12 @@ class TrainingBatch:
 
     Args:
         names: The T types.
-        descriptions: T wordings, laid out.
+        descriptions: A wording of each, in the order of `names`, in length buckets.
         parts: Labelled windows in length buckets.
     """
 
     names: tuple[str, ...]
-    descriptions: Batch
+    descriptions: tuple[Batch, ...]
     parts: tuple[Labelled, ...]
 
 
@@ -89,11 +90,12 @@ class BatchMaker:
             text = self._stretch(corpus.draw(rng), rng)
             words = self._pieces.split(corrupt(text.text, rng))
             drawn.append((corpus, text, words, self._window(words, rng)))
-        names = self._choose_types([(corpus, text) for corpus, text, _, _ in drawn], rng)
+        chosen = self._choose_types([(corpus, text) for corpus, text, _, _ in drawn], rng)
+        names, descriptions = self._describe(chosen, rng)
         drawn.sort(key=lambda item: item[3].pieces)
         middle = len(drawn) // 2
         parts = [self._label(half, names) for half in (drawn[:middle], drawn[middle:]) if half]
-        return TrainingBatch(names, self._describe(names, rng), tuple(parts))
+        return TrainingBatch(names, descriptions, tuple(parts))
 
     def _stretch(self, text: TrainingText, rng: np.random.Generator) -> TrainingText:
         """Cut a long text down to what a window can hold, between words and outside mentions."""
@@ -135,13 +137,20 @@ class BatchMaker:
             chosen += rng.permutation(left)[:wanted].tolist()
         return tuple(chosen)
 
-    def _describe(self, names: Sequence[str], rng: np.random.Generator) -> Batch:
+    def _describe(
+        self, names: Sequence[str], rng: np.random.Generator
+    ) -> tuple[tuple[str, ...], tuple[Batch, ...]]:
+        """Word the types, shortest first, and lay the wordings out in buckets of like length."""
         words = [self._pieces.split(self._wording(self._types[name], rng)) for name in names]
         windows = []
         for index, text in enumerate(words):
             last = int(np.searchsorted(text.first_piece, self._length, "right")) - 1
             windows.append(Window(index, 0, last, int(text.first_piece[last])))
-        return lay_out(windows, words, self._pieces)
+        windows.sort(key=lambda window: window.pieces)
+        size = -(-len(windows) // _DESCRIPTION_BUCKETS)
+        buckets = (windows[first : first + size] for first in range(0, len(windows), size))
+        ordered = tuple(names[window.text_index] for window in windows)
+        return ordered, tuple(lay_out(bucket, words, self._pieces) for bucket in buckets)
 
     def _wording(self, kind: TrainingType, rng: np.random.Generator) -> str:
         """Word a type afresh: full, plain, or one of its further wordings, with some of its examples."""

@@ -91,7 +91,10 @@ class Layer(nn.Module):
         query, key, value = parts.permute(2, 0, 3, 1, 4)
         # Written out: on CPU the fused kernel's backward pass is the slower one by far.
         scores = query @ key.transpose(-1, -2) * (width // self.heads) ** -0.5 + bias
-        mixed = (scores.softmax(-1) @ value).transpose(1, 2).reshape(batch, length, width)
+        # Autocast would copy the scores to 32 bits and back.
+        with torch.autocast(hidden.device.type, enabled=False):
+            weights = scores.softmax(-1)
+        mixed = (weights @ value).transpose(1, 2).reshape(batch, length, width)
         hidden = self.attention_norm(hidden + self.attended(mixed, quantized))
         wide = F.gelu(self.widen(hidden, quantized))
         return self.output_norm(hidden + self.narrow(wide, quantized))  # type: ignore[no-any-return]

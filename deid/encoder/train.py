@@ -73,7 +73,8 @@ class TrainingSpec(BaseModel):
         pieces: Longest window in pieces.
         learning_rate: Peak rate of the trunk.
         head_factor: Rate of the heads and the shape embedding, against the trunk's.
-        warmup: Steps of linear warm-up; then linear decay to 3 %.
+        warmup: Steps of linear warm-up.
+        last_rate: Share of the peak rate that the linear decay after the warm-up ends at.
         checkpoint_minutes: Time between checkpoints.
         quantized: Texts are read as 8-bit arithmetic will read them, so that the weights learn to bear it.
     """
@@ -95,6 +96,7 @@ class TrainingSpec(BaseModel):
     learning_rate: float = 2e-4
     head_factor: float = 3.0
     warmup: int = 50
+    last_rate: float = 0.03
     checkpoint_minutes: float = 5.0
     quantized: bool = False
 
@@ -242,7 +244,7 @@ class Trainer:
     def _step(self, step: int) -> float:
         spec = self._spec
         warm = (step + 1) / spec.warmup
-        rest = 1 - 0.97 * (step - spec.warmup) / max(spec.steps - spec.warmup, 1)
+        rest = 1 - (1 - spec.last_rate) * (step - spec.warmup) / max(spec.steps - spec.warmup, 1)
         for group in self._optimizer.param_groups:
             group["lr"] = group["peak"] * min(warm, rest, 1.0)
         loss = self._loss(self._batches.make(step))
@@ -254,7 +256,8 @@ class Trainer:
 
     def _loss(self, batch: TrainingBatch) -> Tensor:
         with torch.autocast(self._device.type, torch.bfloat16):
-            types = self._network.describe(*self._arrays(batch.descriptions))
+            described = (self._network.describe(*self._arrays(part)) for part in batch.descriptions)
+            types = torch.cat(tuple(described))
             scored = [self._score(part, types) for part in batch.parts]
         total, positives = torch.zeros((), device=self._device), 1.0
         for logits, part in zip(scored, batch.parts, strict=True):

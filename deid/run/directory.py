@@ -16,6 +16,7 @@ from typing import Any
 from deid.audit.log import LOG_NAME, MANIFEST_NAME
 from deid.errors import InputOutputError, UsageError
 from deid.formats.source import Columns, open_source
+from deid.note import Note
 from deid.run.manifest import COMPLETE, read_manifest
 
 NOTES, QUARANTINE, WORK, TIMING = "notes", "quarantine", "work", "timing.json"
@@ -178,20 +179,34 @@ def output_texts(directory: Path) -> Iterator[str | None]:
         UsageError: if there is no finished run in it.
         InputOutputError: if it cannot be read.
     """
+    return (None if note is None else note.text for note in output_notes(directory))
+
+
+def output_notes(directory: Path) -> Iterator[Note | None]:
+    """Yield the de-identified notes of a run in order; None for one that cannot be read.
+
+    Args:
+        directory: The run directory.
+
+    Raises:
+        UsageError: if there is no finished run in it.
+        InputOutputError: if it cannot be read.
+    """
     manifest = read_manifest(directory)
     if manifest is None or manifest.get("status") != COMPLETE:
         raise UsageError(f"{directory}: there is no finished run here")
     options = manifest["options"]
     is_table = manifest["input"]["reader"] != "TextFolder"
-    names = Columns(text=options["columns"]["text"], note_id=options["columns"]["note_id"])
+    named = {role: options["columns"][role] for role in ("text", "note_id", "patient_id")}
+    columns = Columns(**{role: name for role, name in named.items() if name not in options["drop"]})
     folder = directory / NOTES
     for path in sorted(folder.iterdir()) if is_table else [folder]:
         source = open_source(
             path,
-            columns=names if is_table else None,
+            columns=columns if is_table else None,
             format=None if is_table else "txt",
             delimiter=options["delimiter"],
             max_characters=_LONGER * options["max_characters"],
         )
         for entry in source.read():
-            yield entry.note.text if entry.note is not None else None
+            yield entry.note

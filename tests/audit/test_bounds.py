@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+from math import comb
+
 import pytest
 
-from deid.audit.bounds import interval, upper_bound
+from deid.audit.bounds import exact_interval, interval, upper_bound, upper_count
 
 
 @pytest.mark.parametrize(
@@ -52,3 +54,36 @@ def test_an_interval_is_reproducible() -> None:
     assert interval(values, mean, seed=3) == interval(values, mean, seed=3)
     with pytest.raises(ValueError, match="no groups"):
         interval([], mean)
+
+
+@pytest.mark.parametrize(
+    ("hits", "total", "expected"),
+    [
+        (0, 10, (0.0, 0.3085)),  # 1 - 0.025 ** (1 / 10)
+        (10, 10, (0.6915, 1.0)),
+        (8, 10, (0.4439, 0.9748)),  # Clopper and Pearson 1934, chart for n = 10
+        (81, 100, (0.7193, 0.8816)),
+    ],
+)
+def test_two_sided_intervals(hits: int, total: int, expected: tuple[float, float]) -> None:
+    assert exact_interval(hits, total) == pytest.approx(expected, abs=1e-4)
+
+
+@pytest.mark.parametrize(("failures", "drawn", "population"), [(0, 12, 90), (2, 12, 90), (5, 300, 2000)])
+def test_a_finite_population(failures: int, drawn: int, population: int) -> None:
+    """The bound is the last number under which so few failures are not rarer than 1 in 20."""
+
+    def chance(total: int) -> float:
+        ways = sum(comb(total, seen) * comb(population - total, drawn - seen) for seen in range(failures + 1))
+        return ways / comb(population, drawn)
+
+    bound = upper_count(failures, drawn, population)
+    assert chance(bound) > 0.05 >= chance(bound + 1)
+    assert bound <= population * upper_bound(failures, drawn)
+
+
+def test_a_population_read_whole_and_impossible_counts() -> None:
+    assert upper_count(3, 50, 50) == 3
+    assert upper_count(0, 1, 20) == 18  # with 19 of 20 the one drawn is clean once in twenty times
+    with pytest.raises(ValueError, match="drawn"):
+        upper_count(3, 2, 50)

@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from deid.audit.evaluate import Evaluation, Problem, evaluate, gates_of, shape_of
+from deid.audit.evaluate import Evaluation, evaluate, gates_of
+from deid.audit.gates import read_gates
+from deid.audit.problems import Problem, shape_of
 from deid.cli import main
 from deid.detect.engine import Detector
 from deid.errors import UsageError
@@ -118,9 +120,12 @@ def test_a_note_that_fails_counts_nowhere(policy_file: Path, monkeypatch: pytest
 
 
 def test_gates(evaluation: Evaluation) -> None:
-    gates = gates_of(evaluation, "recall>=0.6, over_redaction<=0.01,recall:PHONE>=1,notes_without_leak>=0.9")
+    gates = gates_of(
+        evaluation,
+        read_gates("recall>=0.6, over_redaction<=0.01,recall:PHONE>=1,notes_without_leak>=0.9"),
+    )
     assert [gate.holds for gate in gates] == [True, True, True, False]
-    assert gates_of(evaluation, "") == ()
+    assert gates_of(evaluation, read_gates("")) == ()
 
 
 @pytest.mark.parametrize(
@@ -136,7 +141,7 @@ def test_gates(evaluation: Evaluation) -> None:
 )
 def test_gates_that_cannot_be(evaluation: Evaluation, gate: str, message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        gates_of(evaluation, gate)
+        gates_of(evaluation, read_gates(gate))
 
 
 def test_no_notes(policy_file: Path) -> None:
@@ -178,4 +183,4 @@ def test_operators_that_need_a_key_do_not_stand_in_the_way() -> None:
 
 
 def test_problems_hold_no_text_by_themselves() -> None:
-    assert Problem("leak", "n", 0, 3, "DATE", "9/9").text == ""
+    assert Problem("leak", "n", 0, 3, "DATE", "9/9", "all", "prose", ()).text == ""

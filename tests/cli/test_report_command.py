@@ -111,7 +111,7 @@ def test_json_is_alone_on_standard_output() -> None:
     result = _report("run", "--json", "--html", "page.html")
     values = json.loads(result.stdout)
     assert values["manifest"]["counts"]["deidentified"] == 3
-    assert values["quarantined"] == [{"note_id": "n2", "reason": "detector-failed"}]
+    assert values["quarantined"] == [{"position": 3, "reason": "detector-failed"}]
     assert "samples" not in values
     assert result.stderr == "wrote page.html\n"
     assert _PLAIN not in result.output
