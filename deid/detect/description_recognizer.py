@@ -11,9 +11,11 @@ from presidio_analyzer import EntityRecognizer, RecognizerResult
 from presidio_analyzer.nlp_engine import NlpArtifacts
 from spacy.tokens import Doc
 
+from deid.detect.complete import completed
 from deid.detect.nlp import text_of
 from deid.detect.presidio_registry import DescriptionRecognizerConfig, register
 from deid.detect.results import as_results, narrowed
+from deid.encoder.decode import Mention
 from deid.encoder.model import DescriptionEncoder, TypeVectors
 from deid.note import Finding
 from deid.policy import Policy, load_policy
@@ -32,6 +34,7 @@ class PolicyEncoder:
     def __init__(self, policy: Policy, encoder: DescriptionEncoder | None = None) -> None:
         self.encoder = encoder or DescriptionEncoder.shared()
         types = {kind.name: kind for kind in policy.types if "encoder" in kind.detect}
+        self._kinds = types
         thresholds = {
             name: float(kind.threshold) for name, kind in types.items() if kind.threshold != "calibrated"
         }
@@ -44,12 +47,15 @@ class PolicyEncoder:
             texts: Notes of any length.
         """
         return [
-            tuple(
-                Finding(found.start, found.end, self.types.names[found.type_index], found.score, "encoder")
-                for found in mentions
-            )
-            for mentions in self.encoder.find(texts, self.types)
+            tuple(self._finding(text, mention) for mention in mentions)
+            for text, mentions in zip(texts, self.encoder.find(texts, self.types), strict=True)
         ]
+
+    def _finding(self, text: str, found: Mention) -> Finding:
+        name = self.types.names[found.type_index]
+        return completed(
+            text, Finding(found.start, found.end, name, found.score, "encoder"), self._kinds[name]
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,239 @@
+"""Finding types that were never trained on, from a description: the passages of the held-out families.
+
+    python benchmarks/zero_shot.py [--model DIR] [--split test]
+
+Each passage is asked for one type; a third of them hold none, and all are full of ordinary PHI. Types are
+asked for in four wordings and in all of them together, alone and beside the types of `safe-harbor`. The
+threshold is the one that is best on the dev families, for all types one. ``--split dev`` prints the dev
+families only. The test families are for measuring only: nobody reads what is found in them.
+
+F1 counts a mention as found if its offsets are exact; "overlap" lets any overlap count. False finds are
+passages without the type in which something is found all the same. Results go to results/zero-shot.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from throughput import machine
+
+from deid.encoder.decode import Mention, decode
+from deid.encoder.model import DescriptionEncoder
+from deid.encoder.windows import FloatArray
+from deid.encoder.words import Words
+from deid.policy import load_policy
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE / "dataset"))
+from catalogue import CatalogueType, read_families  # noqa: E402 - lies in a folder of scripts
+from passages import Passage, read_passages  # noqa: E402
+
+DEV_FAMILIES = frozenset({"court", "tribal", "farming_and_fishing", "travel", "digital_life"})
+WORDINGS = ("line", "rich", "terse", "colloquial", "all")
+GRID = tuple(round(float(value), 3) for value in np.geomspace(0.02, 0.95, 24))
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A description as the encoder takes it."""
+
+    description: str
+    views: tuple[str, ...] = ()
+    examples: tuple[str, ...] = ()
+    contrast: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """A passage with the network's word scores for everything asked: inside and begin, each [W, T]."""
+
+    passage: Passage
+    words: Words
+    scores: tuple[FloatArray, FloatArray]
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What is asked of each passage.
+
+    Args:
+        wording: One of `WORDINGS`.
+        places: Column of each description.
+        others: Columns of the types asked for beside.
+        limits: Their thresholds.
+    """
+
+    wording: str
+    places: Mapping[str, int]
+    others: Sequence[int]
+    limits: FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """How well mentions were found at one threshold.
+
+    Args:
+        precision: Share of the finds with exact offsets.
+        recall: Share of the mentions.
+        f1: Of both.
+        overlap_f1: The same where any overlap counts.
+        false_finds: Share of the passages without the type that have a find.
+    """
+
+    precision: float
+    recall: float
+    f1: float
+    overlap_f1: float
+    false_finds: float
+
+
+def main() -> None:
+    """Measure, print and write the results."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--model", type=Path)
+    parser.add_argument("--split", choices=("dev", "test"), default="test")
+    arguments = parser.parse_args()
+    encoder = DescriptionEncoder(arguments.model)
+    types, families = held_out()
+    shipped = {kind.name: kind for kind in load_policy("safe-harbor").types}
+    asked = {
+        f"{name} {wording}": worded(kind, wording) for name, kind in types.items() for wording in WORDINGS
+    }
+    vectors = encoder.describe({**asked, **shipped})
+    places = {name: index for index, name in enumerate(vectors.names)}
+    company = [places[name] for name in shipped]
+    passages = read_passages(HERE / "dataset" / "passages")
+    if arguments.split == "dev":
+        passages = [each for each in passages if families[each.entity_type] in DEV_FAMILIES]
+    words = [encoder.split(passage.text) for passage in passages]
+    scored = [
+        Scored(passage, split, both)
+        for passage, split, both in zip(passages, words, encoder.scores(words, vectors), strict=True)
+    ]
+    dev = [each for each in scored if families[each.passage.entity_type] in DEV_FAMILIES]
+    test = [each for each in scored if families[each.passage.entity_type] not in DEV_FAMILIES]
+    results: dict[str, Any] = {}
+    print(f"{'wording':<12}{'company':<10}{'threshold':>10}" + "".join(f"{n:>15}" for n in _columns()))
+    for wording in WORDINGS:
+        for beside, others in (("alone", []), ("shipped", company)):
+            setting = Setting(wording, places, others, vectors.thresholds[others])
+            threshold = best(dev, setting)
+            shown = figures(test or dev, setting, threshold)
+            results[f"{wording}, {beside}"] = {"threshold": threshold, **_rounded(shown)}
+            numbers = "".join(f"{value:>15.3f}" for value in _rounded(shown).values())
+            print(f"{wording:<12}{beside:<10}{threshold:>10.3f}{numbers}")
+    if arguments.split == "test" and arguments.model is None:
+        alone = Setting("rich", places, [], vectors.thresholds[[]])
+        threshold = results["rich, alone"]["threshold"]
+        by_family = {
+            family: _rounded(
+                figures([e for e in test if families[e.passage.entity_type] == family], alone, threshold)
+            )
+            for family in sorted({families[each.passage.entity_type] for each in test})
+        }
+        found = {
+            "passages": {"dev": len(dev), "test": len(test)},
+            "model": encoder.folder.digest,
+            "test": results,
+            "test_rich_alone_by_family": by_family,
+            "machine": machine(),
+        }
+        path = HERE / "results" / "zero-shot.json"
+        path.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+
+
+def held_out() -> tuple[dict[str, CatalogueType], dict[str, str]]:
+    """Return the held-out types, and the family of each."""
+    types: dict[str, CatalogueType] = {}
+    families: dict[str, str] = {}
+    for stem, family in read_families(HERE / "dataset" / "catalogue" / "held-out").items():
+        types |= family.types
+        families |= dict.fromkeys(family.types, stem)
+    return types, families
+
+
+def worded(kind: CatalogueType, wording: str) -> Asked:
+    """Return a type in one of its wordings, or in all.
+
+    Args:
+        kind: The type.
+        wording: One of `WORDINGS`.
+    """
+    if wording == "all":
+        return Asked(kind.rich, (kind.line, kind.terse, kind.colloquial), contrast=kind.contrast)
+    return Asked(kind.wordings[wording])
+
+
+def best(scored: Sequence[Scored], setting: Setting) -> float:
+    """Return the threshold of `GRID` with the best F1.
+
+    Args:
+        scored: Passages.
+        setting: What is asked.
+    """
+    return max(GRID, key=lambda limit: figures(scored, setting, limit).f1)
+
+
+def figures(scored: Sequence[Scored], setting: Setting, threshold: float) -> Figures:
+    """Judge the finds in passages.
+
+    Args:
+        scored: Passages.
+        setting: What is asked.
+        threshold: Least probability of the type asked for.
+    """
+    right = overlapping = predicted = touched = total = empty = wrong = 0
+    for each in scored:
+        columns = [setting.places[f"{each.passage.entity_type} {setting.wording}"], *setting.others]
+        found = [
+            mention
+            for mention in _decoded(each, columns, np.append(np.float32(threshold), setting.limits))
+            if mention.type_index == 0
+        ]
+        gold = {(mark.start, mark.end) for mark in each.passage.mentions}
+        right += sum((mention.start, mention.end) in gold for mention in found)
+        overlapping += sum(any(_overlap(mention, mark) for mark in gold) for mention in found)
+        touched += sum(any(_overlap(mention, mark) for mention in found) for mark in gold)
+        predicted += len(found)
+        total += len(gold)
+        empty += not gold
+        wrong += bool(found) and not gold
+    loose = _f1(overlapping / max(predicted, 1), touched / max(total, 1))
+    precision, recall = right / max(predicted, 1), right / max(total, 1)
+    return Figures(precision, recall, _f1(precision, recall), loose, wrong / max(empty, 1))
+
+
+def _decoded(each: Scored, columns: Sequence[int], limits: FloatArray) -> Iterator[Mention]:
+    inside, begin = (part[:, columns] for part in each.scores)
+    yield from decode(each.passage.text, each.words, (inside, begin), limits.astype(np.float32))
+
+
+def _overlap(mention: Mention, mark: tuple[int, int]) -> bool:
+    return mention.start < mark[1] and mark[0] < mention.end
+
+
+def _f1(precision: float, recall: float) -> float:
+    return 2 * precision * recall / (precision + recall) if precision + recall else 0.0
+
+
+def _columns() -> tuple[str, ...]:
+    return ("precision", "recall", "f1", "overlap f1", "false finds")
+
+
+def _rounded(shown: Figures) -> dict[str, float]:
+    names = ("precision", "recall", "f1", "overlap_f1", "false_finds")
+    return {name: round(float(getattr(shown, name)), 4) for name in names}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+import pytest
+
+from deid.detect.complete import completed
+from deid.note import Finding
+from deid.policy import load_policy
+
+POLICY = load_policy("safe-harbor")
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "found", "whole"),
+    [
+        ("signed bchr61 at noon", "USERNAME", "61", "bchr61"),
+        ("batch 6A 0653, given", "DEVICE_ID", "A 0653", "6A 0653"),
+        ("DME Windward Home O2, S9", "ORGANIZATION", "Windward Home O", "Windward Home O2"),
+        ("prior: 5/11 2.2", "DATE", "5", "5/11"),
+        ("BAL 1/28, >10^5", "DATE", "28", "1/28"),
+        ("seen 03.04.2019.", "DATE", "04.2019", "03.04.2019"),
+        ("CRC: van der Zee", "CLINICIAN_NAME", "Zee", "van der Zee"),
+        ("pt Ana de la Cruz", "PATIENT_NAME", "Cruz", "de la Cruz"),
+        ("Funeral home: Cropley & Daughter, 204", "ORGANIZATION", "Cropley", "Cropley & Daughter"),
+        # What stays as it is.
+        ("a 42yo man", "AGE", "42", "42"),
+        ("Smith et al Lima", "CLINICIAN_NAME", "Lima", "Lima"),
+        ("at the end Lima said", "PATIENT_NAME", "Lima", "Lima"),
+        ("Dr. O'Neil-Lima here", "CLINICIAN_NAME", "Lima", "Lima"),
+        ("on 3/4/2079-2291-88", "DATE", "3", "3"),
+        ("R&D at Acme", "ORGANIZATION", "Acme", "Acme"),
+        ("K 3.5/4.1 mmol", "MRN", "3", "3"),
+    ],
+)
+def test_what_is_drawn_out(text: str, kind: str, found: str, whole: str) -> None:
+    start = text.rindex(found)
+    finding = Finding(start, start + len(found), kind, 0.5, "encoder")
+    made = completed(text, finding, POLICY.type(kind))
+    assert text[made.start : made.end] == whole
+    assert (made.entity_type, made.score, made.detector) == (kind, 0.5, "encoder")
+
+
+def test_custom_types_are_whole_words_too() -> None:
+    kind = POLICY.type("MRN").model_copy(update={"name": "DOCKET", "i2b2": None})
+    made = completed("docket 22F1183 closed", Finding(9, 10, "DOCKET", 0.5, "encoder"), kind)
+    assert (made.start, made.end) == (7, 14)
