@@ -20,8 +20,9 @@ _NUMERIC_DATE = re.compile(r"(?<![\w/.-])\d{1,4}(?:[/.-]\d{1,4}){1,2}(?![/.-]?\w
 _LONGEST_DATE = 10
 # Particles of Dutch, German, French, Spanish, Portuguese, Italian and Arabic surnames; `et al` is none.
 _PARTICLES = re.compile(
-    r"(?:(?<![\w.'-])(?<!\bet )(?:[Vv]an|[Vv]on|[Dd]er?|[Dd]en|[Dd]el|[Dd]ella|[Dd]i|[Dd]os|[Dd]as|[Dd]u|[Ll]a|"
-    r"[Ll]e|[Ee]l|[Aa]l|[Bb]in|[Ii]bn|[Bb]int|[Tt]er) )+$"
+    r"(?:(?<![\w.'-])(?<!\bet )"
+    r"(?:[Vv]an|[Vv]on|[Dd]er?|[Dd]en|[Dd]el|[Dd]ella|[Dd]i|[Dd]os|[Dd]as|[Dd]u|[Ll]a|[Ll]e|[Ee]l|[Aa]l|[Bb]in|"
+    r"[Ii]bn|[Bb]int|[Tt]er) )+$"
 )
 _LONGEST_PARTICLES = 16
 _PARTNER = re.compile(r" ?& ?[A-Z][\w'’-]*")

@@ -184,6 +184,11 @@ def uk_postcode(surface: str) -> bool:
     return surface[-2:] not in {"ST", "ND", "RD", "TH"}
 
 
+def initials(surface: str) -> bool:
+    """Say whether letters can be somebody's initials: no route, unit or short answer."""
+    return surface.rstrip("0123456789").casefold() not in word_list("cell_words")
+
+
 CHECKS: Mapping[str, Callable[[str], bool]] = MappingProxyType(
     {
         "person_name": person_name,
@@ -203,5 +208,6 @@ CHECKS: Mapping[str, Callable[[str], bool]] = MappingProxyType(
         "named": named,
         "street": street,
         "uk_postcode": uk_postcode,
+        "initials": initials,
     }
 )

@@ -151,7 +151,7 @@ def read_corpus(
         spec: Where and how.
         folder: What relative paths start from.
         refiller: Makes surrogates, if the spec asks for them.
-        types: Says which types are near each other, if texts are assembled.
+        types: Says which types are near each other, if texts are assembled, and which are common.
 
     Raises:
         UsageError: if the file is missing, a label is not mapped, or surrogates are asked for without pools.
@@ -168,6 +168,9 @@ def read_corpus(
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
         texts.append(_text(spec, json.loads(line), f"{spec.path}, line {number}"))
         labels.update(kind for _, _, kind in texts[-1].spans)
+    known = types or {}
+    if spec.absent == "negative":  # common types are marked in the texts written for them alone
+        labels = {kind for kind in labels if kind not in known or not known[kind].common}
     return Corpus(
         path.name,
         tuple(texts),
@@ -177,7 +180,7 @@ def read_corpus(
         spec,
         refiller if spec.refill else None,
         _carrier(spec, folder),
-        _companions(texts, types or {}) if spec.assemble > 1 else None,
+        _companions(texts, known) if spec.assemble > 1 else None,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -109,6 +110,17 @@ def test_a_common_type_is_unknown_where_it_is_not_marked(tmp_path: Path, pieces:
     known = weights([corpus(tmp_path, CONTEXTS[1], absent="negative")], pieces)
     assert known["DRUG"] == [0, 0, 0, 0]
     assert known["DOCKET"] == known["BADGE"] == [1, 1, 0, 0]  # two words, the rest is padding
+
+
+def test_a_common_type_of_the_corpus_is_known_in_its_own_texts_alone(
+    tmp_path: Path, pieces: WordPieces
+) -> None:
+    own = {"text": "aspirin daily", "own": "DRUG", "spans": [{"start": 0, "end": 7, "label": "DRUG"}]}
+    other = {"text": "badge 12", "own": "BADGE", "spans": [{"start": 6, "end": 8, "label": "BADGE"}]}
+    made = corpus(tmp_path, own, other, absent="negative", types=TYPES)
+    assert made.labels == {"BADGE"}
+    assert weights([replace(made, texts=made.texts[:1])], pieces)["DRUG"][:2] == [1, 1]
+    assert weights([replace(made, texts=made.texts[1:])], pieces)["DRUG"] == [0, 0, 0, 0]
 
 
 def test_a_text_of_its_own_says_everything_of_a_type(tmp_path: Path, pieces: WordPieces) -> None:
