@@ -19,6 +19,7 @@ def lines(name: str) -> list[str]:
 
 def test_all_lists_are_there() -> None:
     assert NAMES == (
+        "cell_words",
         "cities",
         "common_words",
         "eponyms",
@@ -52,7 +53,8 @@ def test_entries_are_sorted_unique_and_casefolded(name: str) -> None:
         ("given_names", ["maria", "thomas", "wei", "priya"], ["murmur", "an", "the"]),
         ("surnames", ["lindqvist", "okonkwo", "garcia", "nguyen", "smith"], ["the", "plan", "nail"]),
         (
-            "cities",
+            "cell_words",
+        "cities",
             ["cleveland", "san francisco", "mumbai", "zürich", "zurich"],
             ["reading", "mobile", "normal"],
         ),
