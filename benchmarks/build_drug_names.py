@@ -23,7 +23,7 @@ TARGET = Path(__file__).resolve().parents[1] / "deid" / "detect" / "lists" / "dr
 DATA = "drug_named_entity_recognition/drug_ner_dictionary.pkl.bz2"
 HEADER = """\
 # Names of drugs, generic and brand, casefolded; those that are also names of people or places were taken out.
-# Source: PyPI package drug-named-entity-recognition 2.0.9 (MIT): DrugBank open vocabulary (CC0), MeSH, MedlinePlus.
+# Source: PyPI package drug-named-entity-recognition 2.0.9 (MIT): DrugBank open vocabulary (CC0), MeSH.
 """
 _NAME = re.compile(r"[a-z]{5,20}")
 

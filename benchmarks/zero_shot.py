@@ -104,52 +104,105 @@ def main() -> None:
     parser.add_argument("--split", choices=("dev", "test"), default="test")
     arguments = parser.parse_args()
     encoder = DescriptionEncoder(arguments.model)
-    types, families = held_out()
-    shipped = {kind.name: kind for kind in load_policy("safe-harbor").types}
-    asked = {
-        f"{name} {wording}": worded(kind, wording) for name, kind in types.items() for wording in WORDINGS
-    }
-    vectors = encoder.describe({**asked, **shipped})
-    places = {name: index for index, name in enumerate(vectors.names)}
-    company = [places[name] for name in shipped]
-    passages = read_passages(HERE / "dataset" / "passages")
-    if arguments.split == "dev":
-        passages = [each for each in passages if families[each.entity_type] in DEV_FAMILIES]
-    words = [encoder.split(passage.text) for passage in passages]
-    scored = [
-        Scored(passage, split, both)
-        for passage, split, both in zip(passages, words, encoder.scores(words, vectors), strict=True)
-    ]
-    dev = [each for each in scored if families[each.passage.entity_type] in DEV_FAMILIES]
-    test = [each for each in scored if families[each.passage.entity_type] not in DEV_FAMILIES]
+    measured = Measured.of(encoder, test=arguments.split == "test")
     results: dict[str, Any] = {}
     print(f"{'wording':<12}{'company':<10}{'threshold':>10}" + "".join(f"{n:>15}" for n in _columns()))
     for wording in WORDINGS:
-        for beside, others in (("alone", []), ("shipped", company)):
-            setting = Setting(wording, places, others, vectors.thresholds[others])
-            threshold = best(dev, setting)
-            shown = figures(test or dev, setting, threshold)
-            results[f"{wording}, {beside}"] = {"threshold": threshold, **_rounded(shown)}
+        for beside in (False, True):
+            setting = measured.setting(wording, beside=beside)
+            threshold = best(measured.dev, setting)
+            shown = figures(measured.test or measured.dev, setting, threshold)
+            company = "shipped" if beside else "alone"
+            results[f"{wording}, {company}"] = {"threshold": threshold, **_rounded(shown)}
             numbers = "".join(f"{value:>15.3f}" for value in _rounded(shown).values())
-            print(f"{wording:<12}{beside:<10}{threshold:>10.3f}{numbers}")
-    if arguments.split == "test" and arguments.model is None:
-        alone = Setting("rich", places, [], vectors.thresholds[[]])
-        threshold = results["rich, alone"]["threshold"]
+            print(f"{wording:<12}{company:<10}{threshold:>10.3f}{numbers}")
+    if measured.test and arguments.model is None:
+        beside_shipped = measured.setting("rich", beside=True)
+        threshold = results["rich, shipped"]["threshold"]
         by_family = {
-            family: _rounded(
-                figures([e for e in test if families[e.passage.entity_type] == family], alone, threshold)
-            )
-            for family in sorted({families[each.passage.entity_type] for each in test})
+            family: _rounded(figures(own, beside_shipped, threshold))
+            for family, own in sorted(measured.by_family().items())
         }
         found = {
-            "passages": {"dev": len(dev), "test": len(test)},
+            "passages": {"dev": len(measured.dev), "test": len(measured.test)},
             "model": encoder.folder.digest,
             "test": results,
-            "test_rich_alone_by_family": by_family,
+            "test_rich_beside_shipped_by_family": by_family,
             "machine": machine(),
         }
         path = HERE / "results" / "zero-shot.json"
         path.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """Passages with the scores of everything that is asked of them.
+
+    Args:
+        dev: Passages of the dev families.
+        test: Passages of the test families; empty if they are not asked for.
+        families: Family of each held-out type.
+        places: Column of each description.
+        shipped: Columns of the shipped types.
+        limits: Their thresholds.
+    """
+
+    dev: tuple[Scored, ...]
+    test: tuple[Scored, ...]
+    families: Mapping[str, str]
+    places: Mapping[str, int]
+    shipped: tuple[int, ...]
+    limits: FloatArray
+
+    @classmethod
+    def of(cls, encoder: DescriptionEncoder, *, test: bool) -> Measured:
+        """Read all passages with an encoder.
+
+        Args:
+            encoder: The model.
+            test: Also those of the test families.
+        """
+        types, families = held_out()
+        shipped = {kind.name: kind for kind in load_policy("safe-harbor").types}
+        asked = {
+            f"{name} {wording}": worded(kind, wording) for name, kind in types.items() for wording in WORDINGS
+        }
+        vectors = encoder.describe({**asked, **shipped})
+        places = {name: index for index, name in enumerate(vectors.names)}
+        passages = read_passages(HERE / "dataset" / "passages")
+        if not test:
+            passages = [each for each in passages if families[each.entity_type] in DEV_FAMILIES]
+        words = [encoder.split(passage.text) for passage in passages]
+        scored = [
+            Scored(passage, split, both)
+            for passage, split, both in zip(passages, words, encoder.scores(words, vectors), strict=True)
+        ]
+        columns = tuple(places[name] for name in shipped)
+        return cls(
+            tuple(each for each in scored if families[each.passage.entity_type] in DEV_FAMILIES),
+            tuple(each for each in scored if families[each.passage.entity_type] not in DEV_FAMILIES),
+            families,
+            places,
+            columns,
+            vectors.thresholds[list(columns)],
+        )
+
+    def setting(self, wording: str, *, beside: bool) -> Setting:
+        """Return what is asked: one wording, alone or beside the shipped types.
+
+        Args:
+            wording: One of `WORDINGS`.
+            beside: Ask for the shipped types too.
+        """
+        others = self.shipped if beside else ()
+        return Setting(wording, self.places, others, self.limits if beside else self.limits[:0])
+
+    def by_family(self) -> dict[str, list[Scored]]:
+        """Return the test passages by family."""
+        found: dict[str, list[Scored]] = {}
+        for each in self.test:
+            found.setdefault(self.families[each.passage.entity_type], []).append(each)
+        return found
 
 
 def held_out() -> tuple[dict[str, CatalogueType], dict[str, str]]:
@@ -215,7 +268,13 @@ def figures(scored: Sequence[Scored], setting: Setting, threshold: float) -> Fig
 
 def _decoded(each: Scored, columns: Sequence[int], limits: FloatArray) -> Iterator[Mention]:
     inside, begin = (part[:, columns] for part in each.scores)
-    yield from decode(each.passage.text, each.words, (inside, begin), limits.astype(np.float32))
+    yield from decode(
+        each.passage.text,
+        each.words,
+        (inside, begin),
+        limits.astype(np.float32),
+        first=np.arange(len(limits)) == 0,
+    )
 
 
 def _overlap(mention: Mention, mark: tuple[int, int]) -> bool:

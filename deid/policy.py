@@ -24,6 +24,7 @@ OPERATOR_NAMES = (
 Method = Literal["hhs-safe-harbor", "hhs-expert-determination", "limited-data-set", "custom"]
 Census = Literal["union", "2000", "2010", "2020"]
 Detector = Literal["rules", "encoder", "known", "propagation"]
+TESTS_SUFFIX = ".tests.yaml"
 DETECTORS: tuple[Detector, ...] = ("rules", "encoder", "known", "propagation")
 
 
@@ -279,7 +280,8 @@ def policy_directory() -> Path:
 
 def available_policies() -> tuple[str, ...]:
     """Return the names of the shipped policies, sorted."""
-    return tuple(sorted(path.stem for path in policy_directory().glob("*.yaml")))
+    paths = policy_directory().glob("*.yaml")
+    return tuple(sorted(path.stem for path in paths if not path.name.endswith(TESTS_SUFFIX)))
 
 
 def load_policy(name_or_path: str | Path) -> Policy:

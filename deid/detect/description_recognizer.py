@@ -12,6 +12,7 @@ from presidio_analyzer.nlp_engine import NlpArtifacts
 from spacy.tokens import Doc
 
 from deid.detect.complete import completed
+from deid.detect.doubt import doubtful
 from deid.detect.nlp import text_of
 from deid.detect.presidio_registry import DescriptionRecognizerConfig, register
 from deid.detect.results import as_results, narrowed
@@ -47,15 +48,21 @@ class PolicyEncoder:
             texts: Notes of any length.
         """
         return [
-            tuple(self._finding(text, mention) for mention in mentions)
+            tuple(self._findings(text, mentions))
             for text, mentions in zip(texts, self.encoder.find(texts, self.types), strict=True)
         ]
 
-    def _finding(self, text: str, found: Mention) -> Finding:
-        name = self.types.names[found.type_index]
-        return completed(
-            text, Finding(found.start, found.end, name, found.score, "encoder"), self._kinds[name]
-        )
+    def _findings(self, text: str, mentions: Sequence[Mention]) -> Iterator[Finding]:
+        ends = {each.end for each in mentions}
+        starts = {each.start for each in mentions}
+        for each in mentions:
+            kind = self._kinds[self.types.names[each.type_index]]
+            found = Finding(each.start, each.end, kind.name, each.score, "encoder")
+            finding = completed(text, found, kind)
+            # A piece of something longer is no word by itself.
+            piece = bool({each.start - 1, each.start} & ends or {each.end, each.end + 1} & starts)
+            if piece or not doubtful(text, finding, kind):
+                yield finding
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from deid.encoder.describe import Described
 from deid.encoder.model import DescriptionEncoder, description_digest
 from deid.encoder.weights import Calibration
 
-_FEWEST = 30  # mentions below which a type takes the pooled value
+_FEWEST = 30  # mentions below which a type takes the value of all together
 _LOWEST, _HIGHEST = 0.08, 0.6
 
 
@@ -23,6 +23,7 @@ def calibrate(
     texts: Sequence[TrainingText],
     *,
     recall: float = 0.98,
+    unseen: float | None = None,
 ) -> Calibration:
     """Choose for each type the highest threshold at which the stated share of its mentions is found.
 
@@ -36,6 +37,7 @@ def calibrate(
         types: The types to calibrate, by name.
         texts: Held-out texts, labelled with all of these types.
         recall: Share of mentions to be found, in 0..1.
+        unseen: Threshold for types that are not among them; that of all mentions together when None.
     """
     vectors = encoder.describe(types)
     scores: dict[str, list[float]] = defaultdict(list)
@@ -50,13 +52,16 @@ def calibrate(
                 if kind in types and letters:
                     scores[kind].append(float(inside[letters].max(1).min()))
     everything = [score for values in scores.values() for score in values]
-    thresholds = {kind: _quantile(scores[kind], recall) for kind in types if len(scores[kind]) >= _FEWEST}
+    pooled = _quantile(everything, recall) if everything else 0.5
+    thresholds = {
+        kind: _quantile(scores[kind], recall) if len(scores[kind]) >= _FEWEST else pooled for kind in types
+    }
     digest = hashlib.sha256()
     for text in texts:
         digest.update(repr((text.text, text.spans)).encode())
     return Calibration(
         recall=recall,
-        pooled=_quantile(everything, recall) if everything else 0.5,
+        pooled=pooled if unseen is None else unseen,
         thresholds=thresholds,
         descriptions={kind: description_digest(types[kind]) for kind in thresholds},
         data=f"sha256:{digest.hexdigest()}",

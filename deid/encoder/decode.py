@@ -43,6 +43,7 @@ class _Reading:
     begin: FloatArray
     covered: npt.NDArray[np.bool_]
     best: npt.NDArray[np.intp]
+    first: npt.NDArray[np.bool_] | None
 
     def joined(self, position: int) -> bool:
         """Say whether a word goes on with the mention of the word before it."""
@@ -73,13 +74,19 @@ class _Reading:
         if first == last:
             return None
         means = self.inside[first:last].mean(0)
-        kind = int(means.argmax())
+        ahead = self.first is not None and self.first[self.best[first:last]].mean() > 0.5
+        kind = int((means * self.first if ahead else means).argmax())
         start, end = int(self.words.starts[first]), int(self.words.ends[last - 1])
         return Mention(start, end, kind, round(float(means[kind]), 3))
 
 
 def decode(
-    text: str, words: Words, probabilities: tuple[FloatArray, FloatArray], thresholds: FloatArray
+    text: str,
+    words: Words,
+    probabilities: tuple[FloatArray, FloatArray],
+    thresholds: FloatArray,
+    *,
+    first: npt.NDArray[np.bool_] | None = None,
 ) -> tuple[Mention, ...]:
     """Join words into mentions.
 
@@ -91,12 +98,14 @@ def decode(
         words: Its W words.
         probabilities: inside and begin, each [W, T] in 0..1.
         thresholds: [T] least probability for each type.
+        first: [T] types that a word belongs to wherever they reach their threshold, whatever the others
+            reach: a type that somebody adds is as a rule a special case of a general one.
     """
     inside, begin = probabilities
     if not len(words) or not inside.shape[1]:
         return ()
     covered = _covered(inside, thresholds)
-    reading = _Reading(text, words, inside, begin, covered, (inside / thresholds).argmax(1))
+    reading = _Reading(text, words, inside, begin, covered, _best(inside / thresholds, first), first)
     mentions: list[Mention] = []
     position = 0
     while position < len(words):
@@ -108,6 +117,21 @@ def decode(
             mentions += [mention] if mention else []
         position = end
     return tuple(mentions)
+
+
+def _best(reached: FloatArray, first: npt.NDArray[np.bool_] | None) -> npt.NDArray[np.intp]:
+    """Choose each word's type: the one furthest above its threshold; one of those that come first, if any is.
+
+    Args:
+        reached: [W, T] probabilities over thresholds.
+        first: As in `decode`.
+    """
+    best: npt.NDArray[np.intp] = reached.argmax(1)
+    if first is None or not first.any():
+        return best
+    ahead = np.where(first, reached, 0)
+    chosen: npt.NDArray[np.intp] = np.where(ahead.max(1) >= 1, ahead.argmax(1), best)
+    return chosen
 
 
 def _covered(inside: FloatArray, thresholds: FloatArray) -> npt.NDArray[np.bool_]:

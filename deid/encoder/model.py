@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from deid.encoder.config import EncoderConfig
 from deid.encoder.decode import Mention, decode, merge_windows
@@ -63,11 +64,13 @@ class TypeVectors:
         names: T type names; they only label the output.
         vectors: [T, 2, P] inside and begin vectors, the mean of each type's wordings.
         thresholds: [T] least probability for each type.
+        unseen: [T] whether the model was not calibrated on the type's description.
     """
 
     names: tuple[str, ...]
     vectors: FloatArray
     thresholds: FloatArray
+    unseen: npt.NDArray[np.bool_]
 
 
 class DescriptionEncoder:
@@ -145,6 +148,9 @@ class DescriptionEncoder:
             tuple(types),
             np.stack(vectors).astype(np.float32) if vectors else empty,
             np.maximum(np.asarray(limits, dtype=np.float32), _LEAST_THRESHOLD),
+            np.asarray(
+                [not is_calibrated(self.calibration, name, types[name]) for name in types], dtype=bool
+            ),
         )
 
     def _describe_texts(self, texts: Sequence[str]) -> FloatArray:
@@ -173,7 +179,7 @@ class DescriptionEncoder:
         words = [self._pieces.split(text) for text in texts]
         scores = self.scores(words, types)
         return [
-            decode(text, split, both, types.thresholds)
+            decode(text, split, both, types.thresholds, first=types.unseen)
             for text, split, both in zip(texts, words, scores, strict=True)
         ]
 
@@ -235,6 +241,11 @@ def description_digest(kind: Described) -> str:
 
 def calibrated_threshold(calibration: Calibration, name: str, kind: Described) -> float:
     """Return a type's calibrated threshold; the pooled one if its description has changed since."""
-    if calibration.descriptions.get(name) == description_digest(kind):
+    if is_calibrated(calibration, name, kind):
         return float(calibration.thresholds[name])
     return calibration.pooled
+
+
+def is_calibrated(calibration: Calibration, name: str, kind: Described) -> bool:
+    """Say whether a model was calibrated on a type, worded as it is."""
+    return calibration.descriptions.get(name) == description_digest(kind)

@@ -21,8 +21,12 @@ def test_all_lists_are_there() -> None:
     assert NAMES == (
         "cell_words",
         "cities",
+        "clinical_abbreviations",
+        "clinical_brands",
         "common_words",
+        "drugs",
         "eponyms",
+        "eponyms_more",
         "facility_words",
         "given_names",
         "name_stops",
@@ -52,9 +56,13 @@ def test_entries_are_sorted_unique_and_casefolded(name: str) -> None:
     [
         ("given_names", ["maria", "thomas", "wei", "priya"], ["murmur", "an", "the"]),
         ("surnames", ["lindqvist", "okonkwo", "garcia", "nguyen", "smith"], ["the", "plan", "nail"]),
+        ("cell_words", ["po", "mg", "nil"], ["rjo", "cll"]),
+        ("clinical_abbreviations", ["cxr", "picu", "inr"], ["thomas", "may"]),
+        ("clinical_brands", ["ligasure", "dexcom"], ["thomas", "quill"]),
+        ("drugs", ["risperdal", "apixaban"], ["thomas", "angel"]),
+        ("eponyms_more", ["tuohy", "mallampati"], ["thomas", "quill"]),
         (
-            "cell_words",
-        "cities",
+            "cities",
             ["cleveland", "san francisco", "mumbai", "zürich", "zurich"],
             ["reading", "mobile", "normal"],
         ),

@@ -61,7 +61,8 @@ def test_batches_are_a_function_of_seed_and_step(pieces: WordPieces) -> None:
         BatchMaker([corpus(negative=True)], KINDS, pieces, sizes=(4, 2, 60), seed=seed) for seed in (1, 1, 2)
     ]
     first, again, other = (
-        [maker.make(step).descriptions.ids.tobytes() for step in range(6)] for maker in makers
+        [[part.ids.tobytes() for part in maker.make(step).descriptions] for step in range(6)]
+        for maker in makers
     )
     assert first == again != other
 

@@ -1,0 +1,87 @@
+"""Doubts about what nothing but the encoder saw: clinical words, field labels, durations, numbers without a digit.
+
+Word lists are evidence, not a veto: a score is lowered by what the words are, in odds, and a finding goes
+only if what is left is too little. `Dr. Parkinson` scores so high that no list can speak against it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from deid.detect.lists import word_list
+from deid.note import Finding
+from deid.policy import EntityType
+
+# i2b2 tags of types that are told by words, and so are mistaken for others; and of types that are numbers.
+_TOLD_BY_WORDS = frozenset({
+    "CITY", "COUNTRY", "DOCTOR", "HOSPITAL", "LOCATION-OTHER", "ORGANIZATION", "PATIENT", "USERNAME",
+})  # fmt: skip
+_NUMBERS = frozenset({
+    "ACCOUNT", "DEVICE", "FAX", "HEALTHPLAN", "IDNUM", "IPADDR", "LICENSE", "MEDICALRECORD", "PHONE", "SSN", "ZIP",
+})  # fmt: skip
+_CLINICAL = tuple(n for n in ("cell_words", "clinical_abbreviations", "clinical_brands", "drugs", "name_stops") if n in __import__("deid.detect.lists").detect.lists.word_lists())
+_EPONYMS = tuple(n for n in ("eponyms", "eponyms_more") if n in __import__("deid.detect.lists").detect.lists.word_lists())
+_NAMES = ("given_names", "surnames", "cities")
+_WORD = re.compile(r"[^\W_]+")
+_DURATION = re.compile(
+    r"(?:x ?)?\d+(?:[.,/-]\d+)? ?-?(?:d|days?|wks?|weeks?|mos?|mths?|months?|y|yrs?|years?|h|hrs?|hours?|mins?|minutes?)",
+    re.IGNORECASE,
+)
+_SPOKEN = frozenset(
+    ["zero", "oh", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven"]
+    + ["twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen", "twenty"]
+    + ["thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety", "hundred", "double", "dash", "slash"]
+)
+_WEEKDAYS = frozenset(["mon", "tue", "wed", "thu", "fri", "sat", "sun"])
+# Odds by which the kind of a stretch's words speaks against it; chosen on the dev notes.
+_ODDS = {"clinical": 1 / 40, "eponym": 1 / 10, "common": 1.0}
+_LEAST = 0.3
+
+
+def doubtful(text: str, finding: Finding, kind: EntityType) -> bool:
+    """Say whether a finding of the encoder is more likely something else than its type.
+
+    Args:
+        text: The note.
+        finding: What the encoder found.
+        kind: Its type.
+    """
+    surface = text[finding.start : finding.end]
+    tag = kind.i2b2 or kind.name
+    words = _WORD.findall(surface.casefold())
+    if tag == "DATE":
+        return bool(_DURATION.fullmatch(surface))
+    kinds = {_kind(word) for word in words}
+    if "other" in kinds or not words:
+        return False
+    if _is_label(text, finding.end):
+        return True
+    if tag in _NUMBERS:
+        return not any(sign.isdigit() for sign in surface) and not _SPOKEN.intersection(words)
+    if tag not in _TOLD_BY_WORDS:
+        return False
+    score = min(finding.score, 0.999)
+    left = score / (1 - score) * max(_ODDS[each] for each in kinds)
+    return left / (1 + left) < _LEAST
+
+
+def _is_label(text: str, end: int) -> bool:
+    """A stretch before a colon names a field; what stands in the field comes after it."""
+    return text[end : end + 2].lstrip(" ").startswith(":")
+
+
+def _kind(word: str) -> str:
+    if len(word) == 1 or word[:3] in _WEEKDAYS:
+        return "other"
+    if _listed(word, _EPONYMS):
+        return "eponym"
+    if _listed(word, _CLINICAL):
+        return "clinical"
+    if word.isdigit() or _listed(word, _NAMES):
+        return "other"
+    return "common" if word in word_list("common_words") else "other"
+
+
+def _listed(word: str, names: Iterable[str]) -> bool:
+    return any(word in word_list(name) for name in names)
