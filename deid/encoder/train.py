@@ -20,6 +20,7 @@ from deid.encoder.batches import BatchMaker, Labelled, TrainingBatch
 from deid.encoder.checkpoint import load_checkpoint, save_checkpoint
 from deid.encoder.config import EncoderConfig
 from deid.encoder.corpus import CorpusSpec, read_types
+from deid.encoder.curve import add_to_curve
 from deid.encoder.network import Network
 from deid.encoder.refill import Refiller
 from deid.encoder.sources import read_corpus
@@ -282,7 +283,4 @@ class Trainer:
 
     def _log(self, progress: Progress) -> None:
         curve = self._work / "curve.csv"
-        if not curve.is_file():
-            curve.write_text("step,loss,seconds\n", encoding="utf-8")
-        with curve.open("a", encoding="utf-8") as stream:
-            stream.write(f"{progress.step},{progress.loss:.5f},{progress.seconds:.1f}\n")
+        add_to_curve(curve, step=progress.step, loss=progress.loss, seconds=progress.seconds)
