@@ -49,8 +49,8 @@ WHOLE = (
 )  # types whose surfaces are exchanged whole
 SLOT = "{X}"
 COMMON = (  # families whose types occur unmarked in any text
-    *("admin_codes", "bodies_and_organisms", "clinical", "diseases", "drugs", "general", "measures"),
-    *("procedures_and_devices", "world"),
+    *("admin_codes", "attributes", "bodies_and_organisms", "clinical", "diseases", "drugs", "general"),
+    *("measures", "procedures_and_devices", "world"),
 )
 
 
