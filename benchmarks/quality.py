@@ -55,7 +55,8 @@ def main() -> None:
         if detectors != ALL:
             policy = restricted(policy, detectors.split(","))
         evaluation = evaluate(gold, Deidentifier.for_detection(policy, model=arguments.model))
-        results["detectors"][detectors] = summary(evaluation)
+        read = arguments.split != "test" and detectors == ALL
+        results["detectors"][detectors] = summary(evaluation, causes=read)
         results["model"] = evaluation.model or results.get("model", "")
         results["gold"] = evaluation.gold
         print(f"{detectors:<28}" + "".join(f"{evaluation.figures[name]:>20.4f}" for name in SHOWN))
@@ -71,9 +72,14 @@ def write(path: Path, values: dict[str, Any]) -> None:
     path.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
 
 
-def summary(evaluation: Evaluation) -> dict[str, Any]:
-    """Return an evaluation's figures, without its list of problems."""
-    left_out = ("causes", "problems", "quarantined")
+def summary(evaluation: Evaluation, *, causes: bool = False) -> dict[str, Any]:
+    """Return an evaluation's figures, without its list of problems.
+
+    Args:
+        evaluation: What was measured.
+        causes: Also the causes of errors; not on the test split, whose errors nobody reads.
+    """
+    left_out = {"problems", "quarantined"} | (set() if causes else {"causes"})
     return {key: value for key, value in evaluation.as_json().items() if key not in left_out}
 
 

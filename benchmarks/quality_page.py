@@ -1,0 +1,144 @@
+"""Write docs/quality.md from the results that the other benchmarks left.
+
+    python benchmarks/quality_page.py
+
+The words stand in quality_page.md beside this file, the numbers in results/.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from string import Template
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+RESULTS = HERE / "results"
+TARGET = HERE.parent / "docs" / "quality.md"
+MEASURES = ("recall", "notes_without_leak", "precision", "over_redaction", "typed_strict_f1")
+SETS = {
+    "rules": "rules alone",
+    "encoder": "encoder alone",
+    "rules,encoder": "both",
+    "all": "all, with propagation",
+}
+
+
+def main() -> None:
+    """Read the results and write the page."""
+    test, dev, zero, stress = map(result, ("quality-test", "quality-dev", "zero-shot", "stress-test"))
+    found = dev["detectors"]["all"]["causes"]
+    page = Template((HERE / "quality_page.md").read_text(encoding="utf-8")).substitute(
+        ablation_test=ablation(test),
+        ablation_dev=ablation(dev),
+        types=by_type(test["detectors"]["all"]["recall_by_type"]),
+        leaks=causes(found, "leak"),
+        over=causes(found, "over-redaction"),
+        stress=perturbed(stress["stress"]),
+        compare=(RESULTS / "compare-test.md").read_text(encoding="utf-8"),
+        passages=zero["passages"]["test"],
+        zero_shot=zero_shot(zero["test"]),
+    )
+    TARGET.write_text(page, encoding="utf-8")
+
+
+def result(name: str) -> dict[str, Any]:
+    """Return a file of results.
+
+    Args:
+        name: Its name without ending.
+    """
+    values: dict[str, Any] = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
+    return values
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a Markdown table.
+
+    Args:
+        head: Titles of the columns.
+        rows: Cells.
+    """
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows)]) + "\n"
+
+
+def ablation(results: Mapping[str, Any]) -> str:
+    """Return a row for each set of detectors."""
+    rows = []
+    for name, title in SETS.items():
+        figures = results["detectors"][name]["figures"]
+        low, high = figures["recall"]["bounds_95"]
+        cells = [f"{figures[measure]['value']:.3f}" for measure in MEASURES]
+        rows.append([title, f"{cells[0]} ({low:.3f} to {high:.3f})", *cells[1:]])
+    return table(["detectors", *(name.replace("_", " ") for name in MEASURES)], rows)
+
+
+def by_type(recall: Mapping[str, Mapping[str, int]]) -> str:
+    """Return a row for each type, the worst first."""
+    rows = sorted(recall.items(), key=lambda item: (item[1]["found"] / item[1]["mentions"], item[0]))
+    return table(
+        ["type", "mentions", "leaks", "recall"],
+        (
+            [
+                name,
+                str(each["mentions"]),
+                str(each["mentions"] - each["found"]),
+                f"{each['found'] / each['mentions']:.3f}",
+            ]
+            for name, each in rows
+        ),
+    )
+
+
+def causes(found: Sequence[Mapping[str, Any]], kind: str, *, most: int = 20) -> str:
+    """Return a row for each of the most frequent causes."""
+    rows = [each for each in found if each["kind"] == kind][:most]
+    who = "should have been found by" if kind == "leak" else "found by"
+    return table(
+        ["count", "type", "extent", "place", who, "shapes"],
+        (
+            [
+                str(each["count"]),
+                each["entity_type"],
+                each["part"],
+                each["place"],
+                ", ".join(each["detectors"]),
+                " ".join(f"`{shape}`" for shape in each["shapes"] if "`" not in shape and "|" not in shape),
+            ]
+            for each in rows
+        ),
+    )
+
+
+def perturbed(stress: Mapping[str, Any]) -> str:
+    """Return a row for each perturbation; name swaps in one."""
+    rows = [each for each in stress["perturbations"] if not each["perturbation"].startswith("names:")]
+    cells = [
+        [
+            each["perturbation"],
+            f"{each['recall']:.3f}",
+            f"{100 * each['lost']:+.1f}",
+            f"{100 * each['lost_formatted']:+.1f}",
+        ]
+        for each in rows
+    ]
+    gap = 100 * stress["largest_gap_between_name_origins"]
+    return (
+        table(["perturbation", "recall", "lost", "lost, identifiers with a format"], cells)
+        + f"\nLargest gap of name recall between 16 name origins: {gap:.1f} points.\n"
+    )
+
+
+def zero_shot(results: Mapping[str, Mapping[str, float]]) -> str:
+    """Return a row for each wording and company."""
+    names = ("precision", "recall", "f1", "overlap_f1", "false_finds")
+    return table(
+        ["wording, company", *(name.replace("_", " ") for name in names)],
+        ([setting, *(f"{values[name]:.2f}" for name in names)] for setting, values in results.items()),
+    )
+
+
+if __name__ == "__main__":
+    main()
