@@ -1,4 +1,4 @@
-"""Doubts about what nothing but the encoder saw: clinical words, field labels, durations, numbers without a digit.
+"""Doubts about what nothing but the encoder saw: clinical words, labels, durations, numbers without a digit.
 
 Word lists are evidence, not a veto: a score is lowered by what the words are, in odds, and a finding goes
 only if what is left is too little. `Dr. Parkinson` scores so high that no list can speak against it.
@@ -15,23 +15,24 @@ from deid.policy import EntityType
 
 # i2b2 tags of types that are told by words, and so are mistaken for others; and of types that are numbers.
 _TOLD_BY_WORDS = frozenset({
-    "CITY", "COUNTRY", "DOCTOR", "HOSPITAL", "LOCATION-OTHER", "ORGANIZATION", "PATIENT", "USERNAME",
+    "CITY", "DOCTOR", "HOSPITAL", "LOCATION-OTHER", "ORGANIZATION", "PATIENT", "USERNAME",
 })  # fmt: skip
 _NUMBERS = frozenset({
-    "ACCOUNT", "DEVICE", "FAX", "HEALTHPLAN", "IDNUM", "IPADDR", "LICENSE", "MEDICALRECORD", "PHONE", "SSN", "ZIP",
+    "ACCOUNT", "DEVICE", "FAX", "HEALTHPLAN", "IDNUM", "IPADDR", "LICENSE", "MEDICALRECORD", "PHONE", "SSN",
+    "ZIP",
 })  # fmt: skip
-_CLINICAL = tuple(n for n in ("cell_words", "clinical_abbreviations", "clinical_brands", "drugs", "name_stops") if n in __import__("deid.detect.lists").detect.lists.word_lists())
-_EPONYMS = tuple(n for n in ("eponyms", "eponyms_more") if n in __import__("deid.detect.lists").detect.lists.word_lists())
+_CLINICAL = ("cell_words", "clinical_abbreviations", "clinical_brands", "drugs", "name_stops")
 _NAMES = ("given_names", "surnames", "cities")
 _WORD = re.compile(r"[^\W_]+")
 _DURATION = re.compile(
-    r"(?:x ?)?\d+(?:[.,/-]\d+)? ?-?(?:d|days?|wks?|weeks?|mos?|mths?|months?|y|yrs?|years?|h|hrs?|hours?|mins?|minutes?)",
+    r"(?:x ?)?\d+(?:[.,/-]\d+)? ?-?"
+    r"(?:d|days?|wks?|weeks?|mos?|mths?|months?|y|yrs?|years?|h|hrs?|hours?|mins?|minutes?)",
     re.IGNORECASE,
 )
 _SPOKEN = frozenset(
-    ["zero", "oh", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven"]
-    + ["twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen", "twenty"]
-    + ["thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety", "hundred", "double", "dash", "slash"]
+    "zero oh one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen"  # noqa: SIM905 - a list of words
+    " seventeen eighteen nineteen twenty thirty forty fifty sixty seventy eighty ninety hundred double dash"
+    " slash".split()
 )
 _WEEKDAYS = frozenset(["mon", "tue", "wed", "thu", "fri", "sat", "sun"])
 # Odds by which the kind of a stretch's words speaks against it; chosen on the dev notes.
@@ -74,12 +75,14 @@ def _is_label(text: str, end: int) -> bool:
 def _kind(word: str) -> str:
     if len(word) == 1 or word[:3] in _WEEKDAYS:
         return "other"
-    if _listed(word, _EPONYMS):
+    if word in word_list("eponyms"):
+        return "eponym"
+    if word.isdigit() or _listed(word, _NAMES):
+        return "other"
+    if word in word_list("eponyms_more"):
         return "eponym"
     if _listed(word, _CLINICAL):
         return "clinical"
-    if word.isdigit() or _listed(word, _NAMES):
-        return "other"
     return "common" if word in word_list("common_words") else "other"
 
 

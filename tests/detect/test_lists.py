@@ -58,9 +58,9 @@ def test_entries_are_sorted_unique_and_casefolded(name: str) -> None:
         ("surnames", ["lindqvist", "okonkwo", "garcia", "nguyen", "smith"], ["the", "plan", "nail"]),
         ("cell_words", ["po", "mg", "nil"], ["rjo", "cll"]),
         ("clinical_abbreviations", ["cxr", "picu", "inr"], ["thomas", "may"]),
-        ("clinical_brands", ["ligasure", "dexcom"], ["thomas", "quill"]),
+        ("clinical_brands", ["ligasure", "dexcom"], ["lindqvist", "okonkwo"]),
         ("drugs", ["risperdal", "apixaban"], ["thomas", "angel"]),
-        ("eponyms_more", ["tuohy", "mallampati"], ["thomas", "quill"]),
+        ("eponyms_more", ["tuohy", "mallampati"], ["lindqvist", "okonkwo"]),
         (
             "cities",
             ["cleveland", "san francisco", "mumbai", "zürich", "zurich"],

@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+import pytest
+
+from deid.detect.doubt import doubtful
+from deid.note import Finding
+from deid.policy import load_policy
+
+POLICY = load_policy("safe-harbor")
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "score", "surface", "doubted"),
+    [
+        # Clinical words stand where names stand.
+        ("PICU accepts him", "CLINICIAN_NAME", 0.92, "PICU", True),
+        ("catheter MAHURKAR 12 FR", "CLINICIAN_NAME", 0.54, "MAHURKAR", True),
+        ("offered Aristada again", "CLINICIAN_NAME", 0.7, "Aristada", True),
+        ("Mallampati 2", "CLINICIAN_NAME", 0.6, "Mallampati", True),
+        # A list is no veto.
+        ("Dr. Parkinson called", "CLINICIAN_NAME", 0.97, "Parkinson", False),
+        ("Mr. Graves", "PATIENT_NAME", 0.9, "Graves", False),
+        # Names that are eponyms or makers too are names.
+        ("Robert Wilson came", "RELATIVE_NAME", 0.3, "Robert Wilson", False),
+        ("Baxter came", "RELATIVE_NAME", 0.3, "Baxter", False),
+        ("Adaezeka came", "RELATIVE_NAME", 0.1, "Adaezeka", False),
+        # Field labels, durations, numbers without a digit.
+        ("Home address: 12 Larch", "STREET_ADDRESS", 0.9, "Home address", True),
+        ("Rosa: 555-0142", "RELATIVE_NAME", 0.9, "Rosa", False),
+        ("back in 6 months.", "DATE", 0.6, "6 months", True),
+        ("on 3/4 again", "DATE", 0.2, "3/4", False),
+        ("the device was", "DEVICE_ID", 0.9, "device", True),
+        ("mrn two four seven", "MRN", 0.9, "two four seven", False),
+        ("a welder", "PROFESSION", 0.1, "welder", False),
+        ("in England", "COUNTRY", 0.5, "England", False),
+    ],
+)
+def test_what_is_doubted(text: str, kind: str, score: float, surface: str, doubted: bool) -> None:
+    start = text.index(surface)
+    finding = Finding(start, start + len(surface), kind, score, "encoder")
+    assert doubtful(text, finding, POLICY.type(kind)) is doubted
