@@ -307,7 +307,7 @@ class Preview:
             raw, digest = self._bytes()
             if base not in ("", digest):
                 raise UsageError(
-                    f"Not saved: {self.path} was changed by somebody else. Copy your edit and load the page anew."
+                    f"Not saved: {self.path} was changed elsewhere. Copy your edit and load the page anew."
                 )
             ends = "\r\n" if b"\r\n" in raw else "\n"
             path = self.path.resolve()
@@ -357,8 +357,8 @@ class Preview:
     def _load(self, text: str) -> ResolvedPolicy:
         """Load a text as if it stood in the policy's file.
 
-        It goes into a hidden file beside that for a moment, so that a relative parent is found. The parents of
-        a shipped policy are named, and its folder may not be writable.
+        It goes into a hidden file beside that for a moment, so that a relative parent is found. A shipped
+        policy names its parent, and its folder may not be writable.
         """
         folder = self.path.parent if self.editable else None
         try:
@@ -570,7 +570,7 @@ def with_example(text: str, kind: EntityType, example: str) -> str:
     return made
 
 
-def _child(node: yaml.Node, key: str) -> yaml.Node | None:
+def _child(node: yaml.Node | None, key: str) -> yaml.Node | None:
     pairs = node.value if isinstance(node, yaml.MappingNode) else ()
     return next((value for name, value in pairs if name.value == key), None)
 
@@ -586,7 +586,7 @@ def _written(keys: Sequence[str], examples: Sequence[str]) -> tuple[str, str]:
     return f"{keys[0]}: {flow}", "\n".join(lines)
 
 
-def _inserted(text: str, node: yaml.Node, flow: str, block: str) -> str:
+def _inserted(text: str, node: yaml.Node | None, flow: str, block: str) -> str:
     """Put an entry behind the last one of a collection, in the style that the collection has."""
     if not isinstance(node, yaml.CollectionNode):
         return text
