@@ -58,7 +58,9 @@ LIBRARIES = {
     "pandas": {"run"},
     "click": {"cli"},
     "rich": {"cli"},
-    "jinja2": {"audit.pages"},
+    "starlette": {"authoring"},
+    "uvicorn": {"authoring"},
+    "jinja2": {"audit.pages", "authoring"},
     "cryptography": {"keys", "operate"},
 }
 HEAVY = (*LIBRARIES.keys() - {"click"}, "numpy", "pydantic", "yaml", "thinc", "multiprocessing")

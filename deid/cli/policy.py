@@ -1,4 +1,4 @@
-"""``deid policy list | show | lint | test | diff | explain | new | schema``."""
+"""``deid policy list | show | lint | test | diff | explain | new | preview | schema``."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from deid.cli.options import model_option
+from deid.cli.options import column_options, columns_of, model_option
 
 if TYPE_CHECKING:
     from deid.authoring.compare import Change
@@ -323,3 +323,49 @@ def _types_given(types: tuple[str, ...], examples: tuple[str, ...]) -> tuple[New
         own = tuple(surface for kind, surface in surfaces if kind == name)
         made.append(NewType(name, description, own))
     return tuple(made)
+
+
+@command.command("preview")
+@click.argument("policy")
+@click.option("--notes", required=True, metavar="INPUT", help="Notes to try the policy on: file or folder.")
+@click.option("--limit", type=click.IntRange(1, 500), default=20, show_default=True, help="Notes shown.")
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="Port; default: a free one.")
+@click.option("--no-browser", is_flag=True, help="Print the address, and open no browser.")
+@model_option
+@column_options
+def preview(policy: str, notes: str, *, model: Path | None, **options: Any) -> None:
+    """Edit POLICY on a page of this machine, and see at once what it finds in notes.
+
+    POLICY is the path of a policy file; a shipped policy can be tried and edited, but not saved. The page can
+    be opened from this machine alone, with the secret address that is printed; Ctrl+C ends it. It shows the
+    notes as they are: treat it like them.
+
+    \b
+    Examples:
+      deid policy preview ours.yaml --notes sample_notes/txt
+      deid policy preview safe-harbor --notes notes.jsonl --limit 5 --no-browser
+    """
+    import webbrowser
+
+    from deid.authoring.preview import Preview, read_entries, serve
+    from deid.formats.source import open_source
+
+    source = open_source(
+        notes,
+        columns=columns_of(options),
+        format=options["format"],
+        schema=options["schema"],
+        delimiter=options["delimiter"],
+    )
+    browser = sys.stderr.isatty() and not options["no_browser"]
+
+    def announce(address: str) -> None:
+        click.echo(f"{address}\nCtrl+C ends it.", err=True)
+        if browser:
+            webbrowser.open(address)
+
+    serve(
+        Preview(policy, read_entries(source, options["limit"]), model=model),
+        port=options["port"],
+        announce=announce,
+    )

@@ -32,7 +32,7 @@ from deid.authoring.preview import (
     read_entries,
     serve,
 )
-from deid.cli.preview import preview as command
+from deid.cli.policy import preview as command
 from deid.errors import PolicyError, Reason, UsageError
 from deid.formats.source import Entry, open_source
 from deid.note import Note

@@ -32,9 +32,16 @@ def test_list() -> None:
     assert result.exit_code == 0
     assert [line.split("\t")[0] for line in result.stdout.splitlines()] == [
         "base",
+        "canada-phipa",
+        "gdpr-pseudonymization",
         "limited-data-set",
+        "minimal-names",
+        "psychotherapy-notes",
+        "research-imaging-reports",
         "research-surrogates",
         "safe-harbor",
+        "safe-harbor-surrogates",
+        "uk-nhs",
     ]
 
 
