@@ -12,7 +12,7 @@ from presidio_analyzer.nlp_engine import NlpArtifacts
 from spacy.tokens import Doc
 
 from deid.detect.complete import completed
-from deid.detect.doubt import doubtful
+from deid.detect.doubt import doubtful, is_filler
 from deid.detect.nlp import text_of
 from deid.detect.presidio_registry import DescriptionRecognizerConfig, register
 from deid.detect.results import as_results, narrowed
@@ -59,8 +59,10 @@ class PolicyEncoder:
             kind = self._kinds[self.types.names[each.type_index]]
             found = Finding(each.start, each.end, kind.name, each.score, "encoder")
             finding = completed(text, found, kind)
-            # A piece of something longer is no word by itself.
-            piece = bool({each.start - 1, each.start} & ends or {each.end, each.end + 1} & starts)
+            # A piece of something longer is no word by itself; a filler is one between two others.
+            before = bool({each.start - 1, each.start} & ends)
+            after = bool({each.end, each.end + 1} & starts)
+            piece = (before and after) if kind.i2b2 and is_filler(text, finding) else (before or after)
             if piece or not doubtful(text, finding, kind):
                 yield finding
 

@@ -25,7 +25,7 @@ _CLINICAL = ("cell_words", "clinical_abbreviations", "clinical_brands", "drugs",
 _NAMES = ("given_names", "surnames", "cities")
 _WORD = re.compile(r"[^\W_]+")
 _DURATION = re.compile(
-    r"(?:x ?)?\d+(?:[.,/-]\d+)? ?-?"
+    r"(?:(?:x ?)?\d+(?:[.,/-]\d+)? ?-?)?"
     r"(?:d|days?|wks?|weeks?|mos?|mths?|months?|y|yrs?|years?|h|hrs?|hours?|mins?|minutes?)",
     re.IGNORECASE,
 )
@@ -34,10 +34,26 @@ _SPOKEN = frozenset(
     " seventeen eighteen nineteen twenty thirty forty fifty sixty seventy eighty ninety hundred double dash"
     " slash".split()
 )
+_LABEL_END = re.compile(r"(?:[ -](?:id|no|nr|num|number)\b\.?)? ?:", re.IGNORECASE)
+_FUNCTION_WORDS = frozenset(
+    "a an the at in on of to for from by with and or is was it its s when where who how this that".split()  # noqa: SIM905
+)
 _WEEKDAYS = frozenset(["mon", "tue", "wed", "thu", "fri", "sat", "sun"])
 # Odds by which the kind of a stretch's words speaks against it; chosen on the dev notes.
 _ODDS = {"clinical": 1 / 40, "eponym": 1 / 10, "common": 1.0}
 _LEAST = 0.3
+
+
+def is_filler(text: str, finding: Finding) -> bool:
+    """Say whether a finding holds nothing but words such as *at* or *the*; a capital by itself is an initial.
+
+    Args:
+        text: The note.
+        finding: What the encoder found.
+    """
+    surface = text[finding.start : finding.end]
+    words = _WORD.findall(surface.casefold())
+    return _FUNCTION_WORDS.issuperset(words) and (len(surface) > 1 or surface.islower())
 
 
 def doubtful(text: str, finding: Finding, kind: EntityType) -> bool:
@@ -51,15 +67,17 @@ def doubtful(text: str, finding: Finding, kind: EntityType) -> bool:
     surface = text[finding.start : finding.end]
     tag = kind.i2b2 or kind.name
     words = _WORD.findall(surface.casefold())
+    digits = any(sign.isdigit() for sign in surface)
+    if is_filler(text, finding) or (tag in _NUMBERS and not digits and _is_label(text, finding.end)):
+        return True
     if tag == "DATE":
         return bool(_DURATION.fullmatch(surface))
-    kinds = {_kind(word) for word in words}
-    if "other" in kinds or not words:
-        return False
-    if _is_label(text, finding.end):
-        return True
+    known = surface.casefold() in word_list("eponyms")
+    kinds = {"eponym"} if known else {_kind(word) for word in words}
+    if "other" in kinds or not words or _is_label(text, finding.end):
+        return bool(words) and "other" not in kinds
     if tag in _NUMBERS:
-        return not any(sign.isdigit() for sign in surface) and not _SPOKEN.intersection(words)
+        return not digits and not _SPOKEN.intersection(words)
     if tag not in _TOLD_BY_WORDS:
         return False
     score = min(finding.score, 0.999)
@@ -69,7 +87,7 @@ def doubtful(text: str, finding: Finding, kind: EntityType) -> bool:
 
 def _is_label(text: str, end: int) -> bool:
     """A stretch before a colon names a field; what stands in the field comes after it."""
-    return text[end : end + 2].lstrip(" ").startswith(":")
+    return _LABEL_END.match(text, end) is not None
 
 
 def _kind(word: str) -> str:

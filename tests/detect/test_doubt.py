@@ -17,6 +17,9 @@ POLICY = load_policy("safe-harbor")
         ("catheter MAHURKAR 12 FR", "CLINICIAN_NAME", 0.54, "MAHURKAR", True),
         ("offered Aristada again", "CLINICIAN_NAME", 0.7, "Aristada", True),
         ("Mallampati 2", "CLINICIAN_NAME", 0.6, "Mallampati", True),
+        ("She lives at 12 Larch", "STREET_ADDRESS", 0.9, "at", True),
+        ("A. came", "PATIENT_NAME", 0.9, "A", False),
+        ("the Roux-en-Y limb", "ORGANIZATION", 0.6, "Roux-en-Y", True),
         # A list is no veto.
         ("Dr. Parkinson called", "CLINICIAN_NAME", 0.97, "Parkinson", False),
         ("Mr. Graves", "PATIENT_NAME", 0.9, "Graves", False),
