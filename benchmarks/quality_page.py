@@ -27,7 +27,7 @@ SETS = {
 
 def main() -> None:
     """Read the results and write the page."""
-    test, dev, zero, stress = map(result, ("quality-test", "quality-dev", "zero-shot", "stress-test"))
+    test, dev, zero = map(result, ("quality-test", "quality-dev", "zero-shot"))
     found = dev["detectors"]["all"]["causes"]
     page = Template((HERE / "quality_page.md").read_text(encoding="utf-8")).substitute(
         ablation_test=ablation(test),
@@ -35,7 +35,6 @@ def main() -> None:
         types=by_type(test["detectors"]["all"]["recall_by_type"]),
         leaks=causes(found, "leak"),
         over=causes(found, "over-redaction"),
-        stress=perturbed(stress["stress"]),
         compare=(RESULTS / "compare-test.md").read_text(encoding="utf-8"),
         passages=zero["passages"]["test"],
         zero_shot=zero_shot(zero["test"]),
@@ -109,25 +108,6 @@ def causes(found: Sequence[Mapping[str, Any]], kind: str, *, most: int = 20) -> 
             ]
             for each in rows
         ),
-    )
-
-
-def perturbed(stress: Mapping[str, Any]) -> str:
-    """Return a row for each perturbation; name swaps in one."""
-    rows = [each for each in stress["perturbations"] if not each["perturbation"].startswith("names:")]
-    cells = [
-        [
-            each["perturbation"],
-            f"{each['recall']:.3f}",
-            f"{100 * each['lost']:+.1f}",
-            f"{100 * each['lost_formatted']:+.1f}",
-        ]
-        for each in rows
-    ]
-    gap = 100 * stress["largest_gap_between_name_origins"]
-    return (
-        table(["perturbation", "recall", "lost", "lost, identifiers with a format"], cells)
-        + f"\nLargest gap of name recall between 16 name origins: {gap:.1f} points.\n"
     )
 
 
