@@ -1,7 +1,8 @@
 """Doubts about what nothing but the encoder saw: clinical words, labels, durations, numbers without a digit.
 
-Word lists are evidence, not a veto: a score is lowered by what the words are, in odds, and a finding goes
-only if what is left is too little. `Dr. Parkinson` scores so high that no list can speak against it.
+For names, word lists are evidence and no veto: a score is lowered by what the words are, in odds, and a
+finding goes only if what is left is too little; `Dr. Parkinson` scores so high that no list can speak against
+it. Fillers, lone durations, listed words before a colon and numbers without a digit go whatever their score.
 """
 
 from __future__ import annotations
