@@ -5,14 +5,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 import re
 import secrets
 import socket
-import stat
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -20,20 +16,16 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from itertools import islice
 from pathlib import Path
-from textwrap import indent
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import parse_qs
 
-import yaml
-
+from deid.authoring.edit import load_policy_text, read_policy_text, save_policy_text, with_example
 from deid.authoring.lint import LintFinding, lint_policy
 from deid.errors import DeidError, NoteError, PolicyError, UsageError
-from deid.formats.atomic import atomic_file, reading
 from deid.formats.source import Entry, Source
 from deid.note import Span
 from deid.policy import EntityType, Policy, ResolvedPolicy, resolve_policy
-from deid.policy_file import parse_yaml
 from deid.run.pipeline import Deidentifier
 from deid.run.work import Group
 
@@ -263,7 +255,7 @@ class Preview:
             text: The edited text; the saved one when None.
         """
         with self._lock:
-            saved_text, base = self._read()
+            saved_text, base = read_policy_text(self.path)
             text = saved_text if text is None else text
             saved, _ = self._judge(saved_text)
             now, problems = self._judge(text)
@@ -300,19 +292,7 @@ class Preview:
                 f"deid policy new ours.yaml --extends {self.path.stem} makes one of your own."
             )
         with self._lock:
-            try:
-                self._load(text)
-            except PolicyError:
-                raise PolicyError(f"Not saved: {self.path} would not load. Mend what is marked.") from None
-            raw, digest = self._bytes()
-            if base not in ("", digest):
-                raise UsageError(
-                    f"Not saved: {self.path} was changed elsewhere. Copy your edit and load the page anew."
-                )
-            ends = "\r\n" if b"\r\n" in raw else "\n"
-            path = self.path.resolve()
-            with atomic_file(path, mode=stat.S_IMODE(path.stat().st_mode)) as stream:
-                stream.write(text.replace("\n", ends).encode())
+            save_policy_text(self.path, text, base=base)
 
     def add_example(self, text: str, entity_type: str, surface: str) -> str:
         """Return the text with one more example of a type; comments and layout stay.
@@ -341,42 +321,9 @@ class Preview:
             raise UsageError(f"{kind.name} has this example already.")
         return with_example(text, kind, example)
 
-    def _bytes(self) -> tuple[bytes, str]:
-        with reading(str(self.path)):
-            raw = self.path.read_bytes()
-        return raw, hashlib.sha256(raw).hexdigest()
-
-    def _read(self) -> tuple[str, str]:
-        """Return the saved text and the digest of its bytes."""
-        raw, digest = self._bytes()
-        try:
-            return raw.decode("utf-8-sig").replace("\r\n", "\n"), digest
-        except UnicodeDecodeError as error:
-            raise PolicyError(f"{self.path}: not UTF-8 at byte {error.start}; save it as UTF-8") from None
-
     def _load(self, text: str) -> ResolvedPolicy:
-        """Load a text as if it stood in the policy's file.
-
-        It goes into a hidden file beside that for a moment, so that a relative parent is found. A shipped
-        policy names its parent, and its folder may not be writable.
-        """
-        folder = self.path.parent if self.editable else None
-        try:
-            descriptor, name = tempfile.mkstemp(prefix=f".{self.path.stem}.", suffix=".yaml", dir=folder)
-        except OSError as error:
-            raise PolicyError(f"{folder}: cannot be written to: {error.strerror}") from None
-        try:
-            with os.fdopen(descriptor, "wb") as stream:
-                stream.write(text.encode())
-            resolved = resolve_policy(Path(name))
-        except PolicyError as error:
-            raise PolicyError(str(error).replace(name, str(self.path))) from None
-        finally:
-            Path(name).unlink()
-        own, *parents = resolved.files
-        if any(parent.path.resolve() == self.path.resolve() for parent in parents):
-            raise PolicyError(f"{self.path}:1:1: extends: the policies extend one another in a circle")
-        return replace(resolved, files=(replace(own, path=self.path), *parents))
+        """Load a text; a shipped policy names its parent, and its folder may not be writable."""
+        return load_policy_text(text, self.path, beside=self.editable)
 
     def _judge(self, text: str) -> tuple[_Result | None, tuple[Problem, ...]]:
         """Return what a text finds, None if it does not load; and what is wrong with it."""
@@ -536,76 +483,6 @@ def _filled(text: str, marks: Sequence[tuple[int, int, Piece]]) -> Iterator[Piec
         position = end
     if position < len(text):
         yield Piece(text[position:])
-
-
-def with_example(text: str, kind: EntityType, example: str) -> str:
-    """Add an example to a type in the text of a policy file, and change nothing else of it.
-
-    Args:
-        text: The text, which loads.
-        kind: The type as that policy resolves it.
-        example: One line.
-
-    Raises:
-        UsageError: if the text is written in a way that this cannot extend.
-    """
-    keys, node = ["types", kind.name, "examples"], yaml.compose(text, Loader=yaml.SafeLoader)
-    while keys and (child := _child(node, keys[0])) is not None:
-        node = child
-        del keys[0]
-    if keys:
-        made = _inserted(text, node, *_written(keys, [*kind.examples, example]))
-    else:
-        quoted = json.dumps(example, ensure_ascii=False)
-        made = _inserted(text, node, quoted, f"- {quoted}")
-    wanted = parse_yaml(text.encode(), Path("policy")).data
-    types = dict(wanted.get("types", {}))
-    types[kind.name] = {**(types.get(kind.name) or {}), "examples": [*kind.examples, example]}
-    try:
-        done = parse_yaml(made.encode(), Path("policy")).data == {**wanted, "types": types}
-    except PolicyError:
-        done = False
-    if not done:
-        raise UsageError(f"Not added: write the example under types.{kind.name}.examples by hand.")
-    return made
-
-
-def _child(node: yaml.Node | None, key: str) -> yaml.Node | None:
-    pairs = node.value if isinstance(node, yaml.MappingNode) else ()
-    return next((value for name, value in pairs if name.value == key), None)
-
-
-def _written(keys: Sequence[str], examples: Sequence[str]) -> tuple[str, str]:
-    """Write a list of examples below some keys, in flow style and in block style."""
-    quoted = [json.dumps(each, ensure_ascii=False) for each in examples]
-    flow = f"[{', '.join(quoted)}]"
-    for key in reversed(keys[1:]):
-        flow = f"{{{key}: {flow}}}"
-    lines = [f"{'  ' * depth}{key}:" for depth, key in enumerate(keys)]
-    lines += [f"{'  ' * len(keys)}- {each}" for each in quoted]
-    return f"{keys[0]}: {flow}", "\n".join(lines)
-
-
-def _inserted(text: str, node: yaml.Node | None, flow: str, block: str) -> str:
-    """Put an entry behind the last one of a collection, in the style that the collection has."""
-    if not isinstance(node, yaml.CollectionNode):
-        return text
-    if not node.value:
-        at = node.start_mark.index + 1
-        return f"{text[:at]}{flow}{text[at:]}"
-    at = _end(node.value[-1], text)
-    if node.flow_style:
-        return f"{text[:at]}, {flow}{text[at:]}"
-    at = text.find("\n", at) if "\n" in text[at:] else len(text)
-    return f"{text[:at]}\n{indent(block, ' ' * node.start_mark.column)}{text[at:]}"
-
-
-def _end(last: yaml.Node | tuple[yaml.Node, yaml.Node], text: str) -> int:
-    """Return where the last character of a node stands, without the comments and empty lines after it."""
-    node = last[1] if isinstance(last, tuple) else last
-    if isinstance(node, yaml.CollectionNode) and node.value and not node.flow_style:
-        return _end(node.value[-1], text)
-    return len(text[: node.end_mark.index].rstrip())
 
 
 @cache
