@@ -17,6 +17,21 @@ def _check_offsets(start: int, end: int) -> None:
 
 
 @dataclass(frozen=True, slots=True)
+class Field:
+    """A value beside the note's text of which the source says what it is: a column, an element.
+
+    Args:
+        path: Where it stands in the record, such as ``birth_date`` or ``Patient.name[0].family``.
+        entity_type: The policy type that it is, whole; the type's operator replaces it.
+        text: The value as the source has it.
+    """
+
+    path: str
+    entity_type: str
+    text: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Note:
     """One clinical note as a reader delivers it.
 
@@ -26,6 +41,7 @@ class Note:
         patient_id: Groups the notes of one person; without it the note is its own group.
         note_date: Date of writing, where the source has one.
         metadata: Further fields of the record; never mutated.
+        fields: Values of the record that the policy names; they are replaced, not read.
     """
 
     note_id: str
@@ -33,6 +49,7 @@ class Note:
     patient_id: str | None = field(default=None, repr=False)
     note_date: date | None = field(default=None, repr=False)
     metadata: Mapping[str, Any] = field(default_factory=lambda: _EMPTY, repr=False, hash=False)
+    fields: tuple[Field, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -111,6 +128,23 @@ class Replacement:
 
 
 @dataclass(frozen=True, slots=True)
+class ReplacedField:
+    """What an operator put in the place of a field.
+
+    Args:
+        path: Where it stands in the record.
+        entity_type: The type it is.
+        operator: Name of the operator that produced the text (``redact`` after a fallback).
+        text: The new value.
+    """
+
+    path: str
+    entity_type: str
+    operator: str
+    text: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class DeidentifiedNote:
     """A note after the operators ran.
 
@@ -118,11 +152,13 @@ class DeidentifiedNote:
         note_id: The source note's id.
         text: The note without PHI.
         replacements: One for each span, in order.
+        fields: One for each field, in order.
     """
 
     note_id: str
     text: str = field(repr=False)
     replacements: tuple[Replacement, ...]
+    fields: tuple[ReplacedField, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

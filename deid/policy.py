@@ -102,6 +102,9 @@ Threshold = Annotated[float, Strict(), Field(ge=0, le=1)] | Literal["calibrated"
 Letters = Annotated[str, Field(max_length=18)]
 Tag = Annotated[str, Field(max_length=40)]
 Gates = Annotated[dict[str, Annotated[float, Field(strict=True)]], AfterValidator(checked_gates)]
+FieldPath = Annotated[str, Field(pattern=r"^\S(.{0,198}\S)?$")]
+Fields = dict[FieldPath, TypeName]
+FieldEntries = dict[FieldPath, TypeName | None]
 Detectors = Annotated[tuple[Detector, ...], Field(min_length=1), AfterValidator(_in_order)]
 
 
@@ -161,6 +164,8 @@ class Policy(_Frozen):
         zip3_census: List of restricted three-digit ZIP areas.
         default_operator: What replaced mentions of types without an operator.
         gates: Limits by measure that ``deid evaluate`` holds a release to; not part of what a run does.
+        fields: Column, or path in a structured record, to the type that its values are; they are replaced
+            whole by the type's operator.
         types: The types, parents' first.
     """
 
@@ -172,12 +177,14 @@ class Policy(_Frozen):
     zip3_census: Census = "union"
     default_operator: OperatorSpec
     gates: Gates = {}
+    fields: Fields = {}
     types: tuple[EntityType, ...]
 
     @cached_property
     def digest(self) -> str:
         """``sha256:`` and the digest of the canonical JSON of the resolved policy, its gates left out."""
-        values = self.model_dump(mode="json", exclude={"gates"})
+        left_out = {"gates"} | (set() if self.fields else {"fields"})
+        values = self.model_dump(mode="json", exclude=left_out)
         canonical = json.dumps(values, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         return f"sha256:{hashlib.sha256(canonical.encode()).hexdigest()}"
 
@@ -235,6 +242,10 @@ class PolicyEntry(_Frozen):
     gates: Gates = Field(
         {},
         description="Limits that deid evaluate holds a release to, such as recall: 0.99.",
+    )
+    fields: FieldEntries = Field(
+        {},
+        description="Columns or paths of structured records and the type that their values are; null: none.",
     )
     types: dict[TypeName, TypeEntry | None] = Field(
         {}, description="Types by name, merged into the parent's."
@@ -356,9 +367,11 @@ def _valid_keys(keys: KeyPath) -> Iterable[str]:
 
 def _merge(entries: list[PolicyEntry], files: list[YamlFile]) -> Policy:
     types: dict[str, dict[str, Any]] = {}
+    fields: dict[str, str | None] = {}
     top: dict[str, Any] = {}
     for entry, file in zip(reversed(entries), reversed(files), strict=True):
         top |= {key: getattr(entry, key) for key in _INHERITED if key in entry.model_fields_set}
+        fields |= entry.fields
         for name, change in entry.types.items():
             if change is not None:
                 values = {key: getattr(change, key) for key in change.model_fields_set}
@@ -375,10 +388,15 @@ def _merge(entries: list[PolicyEntry], files: list[YamlFile]) -> Policy:
     if not types:
         raise files[0].error(("types",), "a policy needs at least one type; or extend base")
     default = top.get("default_operator", own.default_operator)
+    kept = {path: kind for path, kind in fields.items() if kind is not None}
+    for path, kind in kept.items():
+        if kind not in types:
+            raise files[0].error(("fields", path), unknown_name("entity type", kind, types))
     return Policy(
         name=own.policy,
         version=own.version,
         description=_one_line(own.description),
+        fields=kept,
         types=tuple(
             EntityType(name=name, **{**values, "operator": values.get("operator") or default})
             for name, values in types.items()

@@ -19,6 +19,7 @@ DEIDENTIFIED, QUARANTINED = "deidentified", "quarantined"
 _PLAIN, _KEYED = "sha256", "hmac-sha256"
 _PURPOSE, _OUTPUT_PURPOSE, _SEAL_PURPOSE = "audit", "audit-output", "audit-manifest"
 _FIELDS = {"seq", "note_id", "ordinal", "status", "output_digest", "spans", "reason", "prev", "hash"}
+_OPTIONAL = {"fields"}
 
 
 def canonical(value: object) -> str:
@@ -246,7 +247,7 @@ def _parse(line: bytes) -> dict[str, Any] | None:
         as_written = canonical(entry).encode() + b"\n"
     except (ValueError, RecursionError):
         return None
-    if not isinstance(entry, dict) or set(entry) != _FIELDS or type(entry["seq"]) is not int:
+    if not isinstance(entry, dict) or set(entry) - _OPTIONAL != _FIELDS or type(entry["seq"]) is not int:
         return None
     return entry if line == as_written else None
 

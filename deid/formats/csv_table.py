@@ -12,8 +12,9 @@ from typing import BinaryIO
 from deid.errors import InputOutputError, Reason, UsageError
 from deid.formats.atomic import check_unchanged, digest_of, prepare_folder, reading, state_of, write_shards
 from deid.formats.identifying import UNREADABLE, identifying, readable
-from deid.formats.schemas import check_named, kind_columns, resolve_roles
+from deid.formats.schemas import check_named, kind_columns, resolve_roles, table_fields
 from deid.formats.source import Entry, Options, Outcome, Pairing, make_entry
+from deid.note import Field
 
 _FIELD_LIMIT = 1 << 27
 _DELIMITERS = {"tab": "\t", "\\t": "\t", None: None}
@@ -59,6 +60,7 @@ class CsvTable:
         for role, given in (("drop", options.drop), ("known", tuple(options.known_columns))):
             check_named(given, self._header, role=role, place=f"input {path}", text=self._roles.text)
         self._told = dict.fromkeys((*options.known_columns, *kind_columns(self._header)))
+        self._fields = table_fields(options.fields, self._header, roles=self._roles, drop=options.drop)
         self._carried = [at for at, name in enumerate(self._header) if name not in options.drop]
 
     def read(self) -> Iterator[Entry]:
@@ -76,7 +78,8 @@ class CsvTable:
 
     def passed_through(self) -> tuple[str, ...]:
         """Name the carried columns that look identifying; see `deid.formats.source.Source`."""
-        names = (self._header[at] for at in self._carried if self._header[at] != self._roles.text)
+        replaced = {self._roles.text, *self._fields}
+        names = (self._header[at] for at in self._carried if self._header[at] not in replaced)
         shown = (name if readable(name) or not name else UNREADABLE for name in names)
         return identifying(dict.fromkeys(shown), always=(self._roles.patient_id, self._roles.note_date))
 
@@ -128,6 +131,7 @@ class CsvTable:
             "patient_id": cells[roles.patient_id] if roles.patient_id else None,
             "note_date": cells[roles.note_date] if roles.note_date else None,
             "metadata": {name: cells[name] for name in self._told},
+            "fields": tuple(Field(name, kind, cells[name]) for name, kind in self._fields.items()),
         }
         return make_entry(ordinal, fields, place=place, max_characters=self._options.max_characters)
 
@@ -135,9 +139,11 @@ class CsvTable:
         pairing = Pairing(outcomes, self.name)
         at = self._header.index(self._roles.text)
         for entry, row in self._records():
-            text = pairing.take(entry)
-            if text is not None:
-                yield [*row[:at], text, *row[at + 1 :]]
+            new = pairing.take(entry)
+            if new is not None:
+                cells = [new.fields.get(name, cell) for name, cell in zip(self._header, row, strict=True)]
+                cells[at] = new.text
+                yield cells
         pairing.finish()
 
     def _write_file(self, stream: BinaryIO, rows: Iterator[list[str]]) -> None:

@@ -84,17 +84,18 @@ def _detect(path: Path) -> str:
     return "jsonl"
 
 
-def write_gold(path: Path, notes: Iterable[Gold]) -> None:
+def write_gold(path: Path, notes: Iterable[Gold], *, mode: int = 0o666) -> None:
     """Write gold JSONL, the inverse of `read_gold`.
 
     Args:
         path: The file; replaced if it is there.
         notes: Notes with their mentions; metadata must be what JSON can hold.
+        mode: Permissions before the umask.
 
     Raises:
         InputOutputError: if the file cannot be written.
     """
-    with atomic_file(path) as stream:
+    with atomic_file(path, mode=mode) as stream:
         for note, mentions in notes:
             stream.write(json.dumps(_record(note, mentions), ensure_ascii=False).encode() + b"\n")
 

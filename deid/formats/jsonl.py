@@ -6,7 +6,7 @@ import codecs
 import json
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from io import BufferedReader
 from itertools import islice
@@ -26,6 +26,7 @@ from deid.formats.atomic import (
 from deid.formats.identifying import UNREADABLE, identifying, readable
 from deid.formats.schemas import DEFAULTS, OPTIONS, candidates, check_named, kind_columns, missing_column
 from deid.formats.source import Entry, Options, Outcome, Pairing, Source, make_entry
+from deid.note import Field
 
 _SPACE = re.compile(r"[ \t\n\r]*")
 _SAMPLE = 100
@@ -108,14 +109,14 @@ class Jsonl:
         """
         pairing = Pairing(outcomes, self.name)
         for entry, members in self._records():
-            text = pairing.take(entry)
-            if text is not None:
-                yield self._line(members, text)
+            new = pairing.take(entry)
+            if new is not None:
+                yield self._line(members, {**new.fields, self._keys["text"][0]: new.text})
         pairing.finish()
 
     def passed_through(self) -> tuple[str, ...]:
         """Name the keys (nested: dotted paths) that look identifying; see `deid.formats.source.Source`."""
-        gone = {self._keys["text"][0], *self._options.drop}
+        gone = {self._keys["text"][0], *self._options.drop, *self._options.fields}
         carried = (name for top, name in self._names if top not in gone)
         return identifying(carried, always=(*self._keys["patient_id"], *self._keys["note_date"]))
 
@@ -174,6 +175,7 @@ class Jsonl:
         known = {name: members[name].value for name in told if name in members}
         limit = self._options.max_characters
         fields["metadata"] = known
+        fields["fields"] = tuple(self._replaced_whole(members))
         surrogate = Reason.LONE_SURROGATE
         return make_entry(ordinal, fields, place=place, surrogate=surrogate, max_characters=limit), members
 
@@ -184,10 +186,17 @@ class Jsonl:
             return None
         return member.value if role != "text" or member.raw.startswith('"') else None
 
-    def _line(self, members: _Members, text: str) -> bytes:
-        written = json.dumps(text, ensure_ascii=False)
+    def _replaced_whole(self, members: _Members) -> Iterator[Field]:
+        """Yield the values that the policy names; a list or object is replaced as it is written."""
+        for key, kind in self._options.fields.items():
+            if key in members and key not in (*self._keys["text"], *self._options.drop):
+                value = members[key].value
+                if value is not None:
+                    yield Field(key, kind, value if isinstance(value, str) else members[key].raw)
+
+    def _line(self, members: _Members, new: Mapping[str, str]) -> bytes:
         pairs = (
-            f"{member.key}: {written if key == self._keys['text'][0] else member.raw}"
+            f"{member.key}: {json.dumps(new[key], ensure_ascii=False) if key in new else member.raw}"
             for key, member in members.items()
             if key not in self._options.drop
         )

@@ -24,8 +24,9 @@ from deid.formats.atomic import (
     state_of,
 )
 from deid.formats.identifying import identifying
-from deid.formats.schemas import check_named, kind_columns, resolve_roles
+from deid.formats.schemas import check_named, kind_columns, resolve_roles, table_fields
 from deid.formats.source import Entry, Options, Outcome, Pairing, make_entry
+from deid.note import Field
 
 _BATCH_ROWS = 256
 _GROUP_ROWS = 8192
@@ -66,6 +67,7 @@ class Parquet:
             )
         for role, given in (("drop", options.drop), ("known", tuple(options.known_columns))):
             check_named(given, self._schema.names, role=role, place=place, text=self._roles.text)
+        self._fields = table_fields(options.fields, self._schema.names, roles=self._roles, drop=options.drop)
         self._told = dict.fromkeys((*options.known_columns, *kind_columns(self._schema.names)))
         self._carried = pa.schema(
             [field for field in self._schema if field.name not in options.drop], self._schema.metadata
@@ -74,7 +76,7 @@ class Parquet:
     def read(self) -> Iterator[Entry]:
         """Deliver an entry for each row; see `deid.formats.source.Source`."""
         roles = self._roles
-        named = (roles.text, roles.note_id, roles.patient_id, roles.note_date, *self._told)
+        named = (roles.text, roles.note_id, roles.patient_id, roles.note_date, *self._told, *self._fields)
         columns = [name for name in self._schema.names if name in named]
         schema = pa.schema([self._schema.field(name) for name in columns])
         ordinal = 0
@@ -100,7 +102,8 @@ class Parquet:
 
     def passed_through(self) -> tuple[str, ...]:
         """Name the carried columns and fields that look identifying; see `deid.formats.source.Source`."""
-        names = (name for field in self._carried if field.name != self._roles.text for name in _paths(field))
+        replaced = {self._roles.text, *self._fields}
+        names = (name for field in self._carried if field.name not in replaced for name in _paths(field))
         return identifying(names, always=(self._roles.patient_id, self._roles.note_date))
 
     def digest(self) -> str:
@@ -139,6 +142,7 @@ class Parquet:
             for name in (roles.text, roles.note_id, roles.patient_id, roles.note_date)
         )
         known = {name: _strings(batch.column(name)) for name in self._told}
+        replaced = {name: _strings(batch.column(name)) for name in self._fields}
         for row in range(batch.num_rows):
             fields = {
                 "text": texts[row],
@@ -146,6 +150,11 @@ class Parquet:
                 "patient_id": patients[row],
                 "note_date": dates[row],
                 "metadata": {name: values[row] for name, values in known.items() if values[row] is not None},
+                "fields": tuple(
+                    Field(name, kind, value)
+                    for name, kind in self._fields.items()
+                    if (value := replaced[name][row]) is not None
+                ),
             }
             yield make_entry(ordinal + row, fields, place=f"row-{ordinal + row + 1}", max_characters=limit)
 
@@ -154,13 +163,14 @@ class Parquet:
         kind = self._schema.field(self._roles.text).type
         ordinal = 0
         for batch in self._batches(self._schema):
-            texts = [pairing.take(entry) for entry in self._entries(batch, ordinal)]
+            taken = [pairing.take(entry) for entry in self._entries(batch, ordinal)]
             ordinal += batch.num_rows
-            kept = batch.filter(pa.array([text is not None for text in texts], pa.bool_()))
-            column = pa.array([text for text in texts if text is not None], kind)
-            arrays = [
-                column if name == self._roles.text else kept.column(name) for name in self._carried.names
-            ]
+            kept = batch.filter(pa.array([each is not None for each in taken], pa.bool_()))
+            present = [each for each in taken if each is not None]
+            new = {self._roles.text: pa.array([each.text for each in present], kind)}
+            for name in self._fields:
+                new[name] = _cast([each.fields.get(name) for each in present], self._schema.field(name).type)
+            arrays = [new[name] if name in new else kept.column(name) for name in self._carried.names]
             yield pa.RecordBatch.from_arrays(arrays, schema=self._carried)
         pairing.finish()
 
@@ -234,6 +244,20 @@ def _string(value: Any) -> str | None:
     if isinstance(value, bytes):
         return value.decode(errors="surrogateescape")
     return None if value is None else str(value)
+
+
+def _cast(values: list[str | None], kind: pa.DataType) -> pa.Array:
+    """Bring new values back to their column's type; what does not fit it any more becomes null."""
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        return pa.array(values, kind)
+    return pa.concat_arrays([_cast_one(value, kind) for value in values] or [pa.array([], kind)])
+
+
+def _cast_one(value: str | None, kind: pa.DataType) -> pa.Array:
+    try:
+        return pa.array([value], pa.string()).cast(kind)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        return pa.nulls(1, kind)
 
 
 def _row_groups(

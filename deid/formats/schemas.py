@@ -157,6 +157,24 @@ def check_named(wanted: Collection[str], names: Collection[str], *, role: str, p
             raise missing_column(name, names, hint=f"check {OPTIONS[role]}", place=place)
 
 
+def table_fields(
+    fields: Mapping[str, str], names: Collection[str], *, roles: Roles, drop: Collection[str]
+) -> dict[str, str]:
+    """Return the columns of a table whose values a policy replaces, and the type of each.
+
+    Args:
+        fields: Column to type; those that the table lacks, or that are left out, say nothing.
+        names: Columns of the table.
+        roles: What its columns mean; the text is read, and not replaced whole.
+        drop: Columns that are left out.
+    """
+    return {
+        name: kind
+        for name, kind in fields.items()
+        if name in names and name not in drop and name != roles.text
+    }
+
+
 def missing_column(name: str, names: Collection[str], *, hint: str, place: str) -> UsageError:
     """Word the error for a column that is not there.
 

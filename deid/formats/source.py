@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from datetime import date
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Protocol, TypedDict, Unpack
+from typing import Any, Protocol, TypedDict, Unpack, runtime_checkable
 
 from deid.errors import IntegrityError, Reason, UsageError, unknown_name
 from deid.formats.atomic import reading
 from deid.formats.known_values import KINDS
 from deid.formats.schemas import SCHEMAS, Columns, with_schema
-from deid.note import Note
+from deid.note import KnownValue, Note
 from deid.registry import Registry
 
 __all__ = ["FORMATS", "SCHEMAS", "Columns", "Entry", "Options", "Outcome", "Source", "open_source"]
@@ -51,10 +51,34 @@ class Outcome:
     Args:
         ordinal: The entry's.
         text: The de-identified text; None if the note was quarantined and is left out of the output.
+        fields: The new value of each of the note's fields, by path.
     """
 
     ordinal: int
     text: str | None = field(repr=False)
+    fields: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+@runtime_checkable
+class KnowsPatients(Protocol):
+    """A source whose records say something of the patients, beside the notes."""
+
+    def known_values(self) -> Mapping[str, tuple[KnownValue, ...]]:
+        """Return what the source knows, by patient id; read before the notes are."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class NewTexts:
+    """What a record is written with.
+
+    Args:
+        text: The de-identified text.
+        fields: The new value of each of the note's fields, by path.
+    """
+
+    text: str = field(repr=False)
+    fields: Mapping[str, str] = field(repr=False)
 
 
 class Source(Protocol):
@@ -96,6 +120,7 @@ class Source(Protocol):
 class Settings(TypedDict, total=False):
     """Further settings of `open_source`; see `Options`."""
 
+    fields: Mapping[str, str]
     known_columns: Mapping[str, str]
     max_characters: int
     shard_notes: int
@@ -109,6 +134,8 @@ class Options:
     Args:
         columns: Which column holds what.
         drop: Columns that are not carried to the output.
+        fields: Column or path to the policy type that its values are; where the source has it, the values
+            become the note's fields.
         known_columns: Column to kind (`deid.formats.known_values.KINDS`) of what it says about the patient;
             a note's metadata holds these columns, and those that say of what kind it is.
         max_characters: Longest text, in code points; longer notes go to quarantine.
@@ -121,6 +148,7 @@ class Options:
 
     columns: Columns = field(default_factory=Columns)
     drop: tuple[str, ...] = ()
+    fields: Mapping[str, str] = field(default_factory=dict)
     known_columns: Mapping[str, str] = field(default_factory=dict)
     max_characters: int = 1_000_000
     shard_notes: int = 50_000
@@ -243,7 +271,8 @@ def make_entry(
 
     Args:
         ordinal: Position in the source.
-        fields: ``text``, ``note_id``, ``patient_id`` and ``note_date`` as strings or None, and ``metadata``.
+        fields: ``text``, ``note_id``, ``patient_id`` and ``note_date`` as strings or None, ``metadata``, and
+            ``fields``, a tuple of `Field`, where there are any.
         place: Stands for an id that is missing, such as ``line-7``.
         surrogate: The reason for lone surrogates: escapes in JSON, undecodable bytes elsewhere.
         max_characters: Longest text.
@@ -258,7 +287,12 @@ def make_entry(
     if reason is not None:
         return Entry(ordinal, note_id, None, reason)
     written = parse_date(fields["note_date"])
-    return Entry(ordinal, note_id, Note(note_id, text, patient or None, written, fields["metadata"]), None)
+    values = tuple(fields.get("fields", ()))
+    for each in values:
+        if not _encodes(each.text):
+            return Entry(ordinal, note_id, None, surrogate, "field")
+    note = Note(note_id, text, patient or None, written, fields["metadata"], values)
+    return Entry(ordinal, note_id, note, None)
 
 
 def text_problem(text: str | None, *, surrogate: Reason, max_characters: int) -> Reason | None:
@@ -311,11 +345,11 @@ class Pairing:
         self._outcomes = iter(outcomes)
         self._name = name
 
-    def take(self, entry: Entry) -> str | None:
-        """Return the text for an entry; None if it is left out.
+    def take(self, entry: Entry) -> NewTexts | None:
+        """Return what an entry is written with; None if it is left out.
 
         Raises:
-            IntegrityError: if the next outcome is not this entry's.
+            IntegrityError: if the next outcome is not this entry's, or not of its fields.
         """
         outcome = next(self._outcomes, None)
         if outcome is None:
@@ -326,7 +360,11 @@ class Pairing:
             raise IntegrityError(
                 f"{self._name}: a text for entry {entry.ordinal}, which is {entry.reason.value}"
             )
-        return outcome.text
+        if outcome.text is None or entry.note is None:
+            return None
+        if outcome.fields.keys() != {each.path for each in entry.note.fields}:
+            raise IntegrityError(f"{self._name}: entry {entry.ordinal} came back with other fields")
+        return NewTexts(outcome.text, outcome.fields)
 
     def finish(self) -> None:
         """Check that nothing is left.

@@ -59,14 +59,14 @@ class TextFolder:
         pairing = Pairing(outcomes, self.name)
         paths: list[Path] = []
         for ordinal, relative in enumerate(self._files()):
-            text = pairing.take(self._entry(ordinal, relative))
-            if text is None:
+            new = pairing.take(self._entry(ordinal, relative))
+            if new is None:
                 continue
             path = directory / relative
             if not path.parent.is_dir():
                 path.parent.mkdir(parents=True)
             with atomic_file(path, sync=False) as stream:
-                stream.write(self._mark(relative) + text.encode())
+                stream.write(self._mark(relative) + new.text.encode())
             paths.append(path)
         pairing.finish()
         for folder in {each for path in paths for each in path.parents if each.is_relative_to(directory)}:

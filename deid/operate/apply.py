@@ -8,7 +8,7 @@ from typing import Any
 
 from deid.errors import KeyMaterialError, NoteError, Reason
 from deid.keys import Keys
-from deid.note import DeidentifiedNote, Note, Replacement, Span
+from deid.note import DeidentifiedNote, Field, Note, ReplacedField, Replacement, Span
 from deid.operate import catalog
 from deid.operate.failure import OperatorFailure
 from deid.operate.operator import PolicyOperator, marker
@@ -16,7 +16,7 @@ from deid.operate.subject import Subject
 from deid.policy import OperatorSpec, Policy
 
 _CONTEXT = 40
-_REDACT = "redact"
+_REDACT, _KEEP = "redact", "keep"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class Operators:
         self._prepared = {kind.name: self._prepare(kind.operator, kind.name) for kind in policy.types}
 
     def apply(self, note: Note, spans: tuple[Span, ...], subject: Subject) -> DeidentifiedNote:
-        """Replace the spans of a note, from left to right.
+        """Replace the spans of a note, from left to right, and its fields whole.
 
         A span whose operator cannot do its job is redacted, and says so in `Replacement.operator`.
 
@@ -99,7 +99,15 @@ class Operators:
             replacements.append(Replacement(span, name, new, start, length))
             position = span.end
         pieces.append(text[position:])
-        return DeidentifiedNote(note.note_id, "".join(pieces), tuple(replacements))
+        fields = tuple(self._replace_field(each, subject) for each in note.fields)
+        return DeidentifiedNote(note.note_id, "".join(pieces), tuple(replacements), fields)
+
+    def _replace_field(self, field: Field, subject: Subject) -> ReplacedField:
+        if not field.text:
+            return ReplacedField(field.path, field.entity_type, _KEEP, "")
+        whole = Span(0, len(field.text), field.entity_type, 1.0)
+        operator, new = self._replace(field.text, whole, subject)
+        return ReplacedField(field.path, field.entity_type, operator, new)
 
     def _replace(self, text: str, span: Span, subject: Subject) -> tuple[str, str]:
         prepared = self._prepared.get(span.entity_type) or self._prepare_unknown(span.entity_type)

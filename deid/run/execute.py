@@ -21,7 +21,7 @@ from deid.errors import IntegrityError, UsageError
 from deid.formats.atomic import atomic_file, prepare_folder
 from deid.formats.known_values import KnownValues, read_known_values
 from deid.formats.schemas import with_schema
-from deid.formats.source import Columns, Entry, Outcome, Source, open_source
+from deid.formats.source import Columns, Entry, KnowsPatients, Outcome, Source, open_source
 from deid.keys import Keys
 from deid.note import KnownValue
 from deid.operate.catalog import needs_code
@@ -45,6 +45,7 @@ from deid.run.units import Partitioning, Receipt, Unit, finished, merge_units, r
 from deid.run.workers import FACTORY, Desk, ModelFacts, Recipe, Workers, cores, open_workers
 
 _REPORT_EVERY = 1000
+_LOGGED = ("path", "entity_type", "operator")  # of a field; its value stays out of the log
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +111,7 @@ class Progress:
 
 
 Report = Callable[[Progress], object]
+_Values = tuple[KnownValue, ...]
 
 
 def execute(
@@ -131,7 +133,7 @@ def execute(
     """
     started = clock()
     policy = request.policy if isinstance(request.policy, Policy) else load_policy(request.policy)
-    source = _open(request)
+    source = _open(request, policy)
     _check(request, policy, source)
     known = read_known_values(request.patients) if request.patients else KnownValues({}, ())
     recipe = Recipe(policy, request.keys, request.factory, request.options)
@@ -140,7 +142,7 @@ def execute(
         with open_workers(recipe, request.workers) as workers:
             unfinished = job.begin(workers.model())
             if unfinished:
-                job.work(workers, known.by_patient)
+                job.work(workers, _merged(known.by_patient, source))
         if unfinished:
             job.finish(started, clock)
         if job.work_folder.exists():
@@ -175,13 +177,14 @@ def _silent(_: Progress) -> None:
     pass
 
 
-def _open(request: RunRequest) -> Source:
+def _open(request: RunRequest, policy: Policy) -> Source:
     return open_source(
         request.input,
         columns=request.columns,
         format=request.format,
         schema=request.schema,
         drop=request.drop,
+        fields=policy.fields,
         known_columns=request.known_columns,
         max_characters=request.max_characters,
         shard_notes=request.shard_notes,
@@ -206,6 +209,15 @@ def _check(request: RunRequest, policy: Policy, source: Source) -> None:
         raise UsageError(
             "--crosswalk must not lie in the run directory: who gets the notes must not get the codes"
         )
+
+
+def _merged(given: Mapping[str, _Values], source: Source) -> Mapping[str, _Values]:
+    """Join what the caller says of each patient with what the source itself knows."""
+    told = source.known_values() if isinstance(source, KnowsPatients) else {}
+    return {
+        patient: tuple(dict.fromkeys((*given.get(patient, ()), *told.get(patient, ()))))
+        for patient in dict.fromkeys((*given, *told))
+    }
 
 
 def _draft(request: RunRequest, policy: Policy, source: Source, model: ModelFacts) -> dict[str, Any]:
@@ -352,11 +364,13 @@ class _Job:
                 listing.write(json.dumps(kept).encode() + b"\n")
             if ordinal % _REPORT_EVERY == 0:
                 self._report(Progress("write", tally.notes, sum(tally.quarantined.values())))
-            yield Outcome(ordinal, line.get("text"))
+            new = {each["path"]: each["text"] for each in line.get("fields", ())}
+            yield Outcome(ordinal, line.get("text"), new)
 
 
 def _facts(line: Mapping[str, Any], keys: Keys | None) -> dict[str, Any]:
     text = line.get("text")
+    fields = [{name: each[name] for name in _LOGGED} for each in line.get("fields", ())]
     return {
         "note_id": line["note_id"],
         "ordinal": line["ordinal"],
@@ -364,6 +378,7 @@ def _facts(line: Mapping[str, Any], keys: Keys | None) -> dict[str, Any]:
         "output_digest": None if text is None else output_digest(text, keys),
         "spans": line.get("spans", []),
         "reason": line.get("reason"),
+        **({"fields": fields} if fields else {}),
     }
 
 

@@ -142,6 +142,7 @@ class Tally:
     detectors: Counter[str] = field(default_factory=Counter)
     operators: Counter[str] = field(default_factory=Counter)
     kinds: Counter[str] = field(default_factory=Counter)
+    fields: Counter[str] = field(default_factory=Counter)
 
     def add(self, line: Mapping[str, Any]) -> None:
         """Count a note.
@@ -161,6 +162,7 @@ class Tally:
             self.types[span["entity_type"]] += 1
             self.operators[span["operator"]] += 1
             self.detectors.update(span["detectors"])
+        self.fields.update(each["entity_type"] for each in line.get("fields", ()))
 
     def as_json(self) -> dict[str, Any]:
         """Return the counts for a manifest."""
@@ -174,6 +176,7 @@ class Tally:
                 "by_detector": dict(self.detectors),
                 "by_operator": dict(self.operators),
             },
+            "fields": {"total": sum(self.fields.values()), "by_type": dict(self.fields)},
             "note_kinds": dict(self.kinds),
         }
 

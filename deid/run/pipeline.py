@@ -219,7 +219,7 @@ class Deidentifier:
             for note, spans in pairs
             if not isinstance(spans, NoteError)
             for span in spans
-        }
+        } | {(each.entity_type, each.text) for note in group.notes for each in note.fields}
         mentions = tuple(sorted(found))  # one object for all notes: operators cache by identity
         return tuple(self._operate_note(group, note, spans, mentions) for note, spans in pairs)
 

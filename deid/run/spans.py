@@ -80,7 +80,7 @@ def find_spans(request: RunRequest) -> Iterator[dict[str, Any]]:
     policy = request.policy if isinstance(request.policy, Policy) else load_policy(request.policy)
     redact = OperatorSpec(name="redact")
     types = tuple(kind.model_copy(update={"operator": redact}) for kind in policy.types)
-    finding = policy.model_copy(update={"types": types, "default_operator": redact})
+    finding = policy.model_copy(update={"types": types, "default_operator": redact, "fields": {}})
     with tempfile.TemporaryDirectory(prefix="deid-") as folder:
         out = Path(folder) / "run"
         execute(replace(request, policy=finding, out=out, keys=None, crosswalk=None, factory=FACTORY))

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from deid.note import KnownValue, Note
+from deid.note import Field, KnownValue, Note
 
 _BUFFER_BYTES = 65_536
 
@@ -30,6 +30,7 @@ class Item:
         note_date: Date of writing as YYYY-MM-DD, if known.
         kind: The source's word for the kind of note, if it has one.
         known: What the note's record says about the patient.
+        fields: Values of the record that are replaced whole.
     """
 
     ordinal: int
@@ -39,6 +40,7 @@ class Item:
     note_date: str | None = field(default=None, repr=False)
     kind: str | None = None
     known: tuple[KnownValue, ...] = ()
+    fields: tuple[Field, ...] = ()
 
     def to_json(self) -> bytes:
         """Return one line of JSON, with its line break."""
@@ -51,13 +53,15 @@ class Item:
         Args:
             line: One line.
         """
-        fields = dict(zip(cls.__slots__, json.loads(line), strict=True))
-        return cls(**{**fields, "known": tuple(KnownValue(*each) for each in fields["known"])})
+        values = dict(zip(cls.__slots__, json.loads(line), strict=True))
+        values["known"] = tuple(KnownValue(*each) for each in values["known"])
+        values["fields"] = tuple(Field(*each) for each in values["fields"])
+        return cls(**values)
 
     def to_note(self) -> Note:
         """Return the note for a processor."""
         day = date.fromisoformat(self.note_date) if self.note_date is not None else None
-        return Note(self.note_id, self.text, self.patient_id, day)
+        return Note(self.note_id, self.text, self.patient_id, day, fields=self.fields)
 
 
 class Spool:

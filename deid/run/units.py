@@ -7,7 +7,7 @@ import json
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -170,6 +170,7 @@ def _item(ordinal: int, note: Note, patients: Patients) -> Item:
         note_date=note.note_date.isoformat() if note.note_date is not None else None,
         kind=_kind(note.metadata),
         known=known_from_columns(note.metadata, patients.known_columns),
+        fields=note.fields,
     )
 
 
@@ -304,7 +305,13 @@ def _line(item: Item, result: NoteResult) -> dict[str, Any]:
         reason = result.reason or Reason.DETECTOR_FAILED
         return {**head, "reason": reason.value, "detail": result.detail}
     spans = [_span(replacement) for replacement in result.deidentified.replacements]
-    return {**head, "text": result.deidentified.text, "spans": spans}
+    fields = [asdict(each) for each in result.deidentified.fields]
+    return {
+        **head,
+        "text": result.deidentified.text,
+        "spans": spans,
+        **({"fields": fields} if fields else {}),
+    }
 
 
 def _span(replacement: Replacement) -> dict[str, Any]:
