@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -17,6 +15,7 @@ from deid.audit.sample import COLUMNS, OVER_REDACTED
 from deid.errors import IntegrityError, UsageError
 from deid.formats.atomic import digest_of, reading
 from deid.formats.gold import read_gold
+from deid.formats.sheet import read_sheet
 
 _NEEDED = ("entry", "output_digest", "leaks")
 
@@ -151,24 +150,16 @@ def _check(directory: Path, rows: Iterable[ReadNote], sheet: Path) -> int:
 
 
 def _csv_rows(sheet: Path) -> Iterator[ReadNote]:
-    with reading(str(sheet)):
-        content = sheet.read_bytes()
-    try:
-        rows = csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline=""))
-    except UnicodeDecodeError:
-        raise UsageError(f"review {sheet}: not UTF-8") from None
-    if missing := [name for name in _NEEDED if name not in (rows.fieldnames or ())]:
-        raise UsageError(f"review {sheet}: needs the columns {', '.join(COLUMNS)}; {missing[0]} is missing")
-    for number, row in enumerate(rows, start=2):
+    for number, row in read_sheet(sheet, COLUMNS, needed=_NEEDED, what="review"):
         place = f"review {sheet}: row {number}"
         entry = _count(row["entry"], f"{place}: entry")
         if entry is None:
             raise UsageError(f"{place}: entry is empty")
         yield ReadNote(
             entry,
-            row["output_digest"] or "",
-            row.get("kind") or "",
-            row.get("patient") or "",
+            row["output_digest"],
+            row.get("kind", ""),
+            row.get("patient", ""),
             _count(row["leaks"], f"{place}: leaks"),
             _count(row.get("over_redactions"), f"{place}: over_redactions") or 0,
         )

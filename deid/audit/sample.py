@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -18,6 +16,7 @@ from deid.formats.annotations import doccano, label_studio
 from deid.formats.annotations.records import Gold
 from deid.formats.atomic import atomic_file
 from deid.formats.schemas import kind_columns
+from deid.formats.sheet import OWNER_ONLY, write_sheet
 from deid.note import Note
 from deid.run.directory import output_notes
 from deid.run.manifest import read_manifest
@@ -26,7 +25,6 @@ STRATA = ("kind", "patient")
 SHEET, DOCCANO, LABEL_STUDIO, README = "sheet.csv", "doccano.jsonl", "label-studio.json", "README.txt"
 COLUMNS = ("entry", "output_digest", "kind", "patient", "text", "leaks", "over_redactions", "comment")
 OVER_REDACTED = "OVER_REDACTED"
-_OWNER_ONLY = 0o600
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,25 +127,17 @@ def write_sample(directory: Path, drawn: tuple[Drawn, ...], out: Path, *, seed: 
     if out.resolve().is_relative_to(directory.resolve()):
         raise UsageError(f"the folder {out} lies in the run directory; name another")
     out.mkdir(parents=True, exist_ok=True)
-    sheet = io.StringIO()
-    rows = csv.writer(sheet)
-    rows.writerow(COLUMNS)
-    rows.writerows(
-        (each.entry, each.output_digest, each.kind, each.patient, _safe(each.text), "", "", "")
-        for each in drawn
+    write_sheet(
+        out / SHEET,
+        COLUMNS,
+        ((each.entry, each.output_digest, each.kind, each.patient, each.text, "", "", "") for each in drawn),
     )
-    _write(out / SHEET, sheet.getvalue())
     doccano.write(out / DOCCANO, (_gold(each) for each in drawn))
     label_studio.write(out / LABEL_STUDIO, (_gold(each) for each in drawn))
     for name in (DOCCANO, LABEL_STUDIO):
-        (out / name).chmod(_OWNER_ONLY)
+        (out / name).chmod(OWNER_ONLY)
     manifest = read_manifest(directory) or {}
     _write(out / README, _instructions(manifest, len(drawn), seed))
-
-
-def _safe(text: str) -> str:
-    """Keep spreadsheets from taking a text for a formula (OWASP, CSV injection)."""
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
 
 
 def _gold(each: Drawn) -> Gold:
@@ -157,7 +147,7 @@ def _gold(each: Drawn) -> Gold:
 
 
 def _write(path: Path, content: str) -> None:
-    with atomic_file(path, mode=_OWNER_ONLY) as stream:
+    with atomic_file(path, mode=OWNER_ONLY) as stream:
         stream.write(content.encode())
 
 

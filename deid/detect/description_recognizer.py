@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
+import numpy as np
 from presidio_analyzer import EntityRecognizer, RecognizerResult
 from presidio_analyzer.nlp_engine import NlpArtifacts
 from spacy.tokens import Doc
@@ -16,12 +17,16 @@ from deid.detect.doubt import doubtful, is_filler
 from deid.detect.nlp import text_of
 from deid.detect.presidio_registry import DescriptionRecognizerConfig, register
 from deid.detect.results import as_results, narrowed
-from deid.encoder.decode import Mention
+from deid.encoder.decode import Mention, decode
 from deid.encoder.model import DescriptionEncoder, TypeVectors
+from deid.encoder.windows import FloatArray
+from deid.encoder.words import Words
 from deid.note import Finding
 from deid.policy import Policy, load_policy
 
 COMPONENT = "deid_encoder"
+# Thresholds at which candidates are sought, each about three quarters of the one before.
+CANDIDATE_LEVELS = (0.6, 0.45, 0.33, 0.25, 0.18, 0.14, 0.1, 0.075, 0.055, 0.04, 0.03, 0.02)
 
 
 class PolicyEncoder:
@@ -48,11 +53,57 @@ class PolicyEncoder:
             texts: Notes of any length.
         """
         return [
-            tuple(self._findings(text, mentions))
+            tuple(finding for _, finding in self._kept(text, mentions))
             for text, mentions in zip(texts, self.encoder.find(texts, self.types), strict=True)
         ]
 
-    def _findings(self, text: str, mentions: Sequence[Mention]) -> Iterator[Finding]:
+    def candidates(self, texts: Sequence[str], entity_type: str) -> list[tuple[Finding, ...]]:
+        """Find what would be a mention of a type if its threshold were lower, and what is one now.
+
+        The threshold is lowered step by step, all other types competing as they do; a candidate ends where it
+        ended at the step at which it first appeared.
+
+        Args:
+            texts: Notes of any length.
+            entity_type: A type of the policy that the encoder looks for.
+
+        Returns:
+            For each text sorted, disjoint findings. A score is a threshold at which the mention is found: the
+            lowest probability of its words, rounded down to 3 decimals.
+        """
+        at = self.types.names.index(entity_type)
+        words = [self.encoder.split(text) for text in texts]
+        scores = self.encoder.scores(words, self.types)
+        return [
+            tuple(sorted(self._candidates(text, split, both, at)))
+            for text, split, both in zip(texts, words, scores, strict=True)
+        ]
+
+    def _candidates(
+        self, text: str, words: Words, both: tuple[FloatArray, FloatArray], at: int
+    ) -> Iterator[Finding]:
+        inside, _ = both
+        own = inside[:, at] if inside.size else np.zeros(0, np.float32)
+        thresholds = self.types.thresholds.copy()
+        taken: list[Finding] = []
+        above = np.inf
+        for level in CANDIDATE_LEVELS:
+            if not ((own >= level) & (own < above)).any():
+                continue  # no other word reaches this step
+            thresholds[at] = level
+            mentions = decode(text, words, both, thresholds, first=self.types.unseen)
+            for mention, finding in self._kept(text, mentions):
+                if mention.type_index != at or any(_overlap(finding, each) for each in taken):
+                    continue
+                lowest = _lowest(text, words, own, mention)
+                # Found at this step and not at the one before: another type was the stronger one there.
+                score = lowest if lowest < above else level
+                taken.append(replace(finding, score=max(int(score * 1000) / 1000, CANDIDATE_LEVELS[-1])))
+                yield taken[-1]
+            above = level
+
+    def _kept(self, text: str, mentions: Sequence[Mention]) -> Iterator[tuple[Mention, Finding]]:
+        """Yield the mentions that count, each with the finding it becomes."""
         ends = {each.end for each in mentions}
         starts = {each.start for each in mentions}
         for each in mentions:
@@ -64,7 +115,19 @@ class PolicyEncoder:
             after = bool({each.end, each.end + 1} & starts)
             piece = (before and after) if kind.i2b2 and is_filler(text, finding) else (before or after)
             if piece or not doubtful(text, finding, kind):
-                yield finding
+                yield each, finding
+
+
+def _overlap(one: Finding, other: Finding) -> bool:
+    return one.start < other.end and other.start < one.end
+
+
+def _lowest(text: str, words: Words, own: FloatArray, mention: Mention) -> float:
+    """Return the lowest probability among the words of a mention; signs between them do not count."""
+    first = int(np.searchsorted(words.ends, mention.start, "right"))
+    last = int(np.searchsorted(words.starts, mention.end, "left"))
+    letters = [each for each in range(first, last) if text[words.starts[each]].isalnum()]
+    return float(own[letters].min())
 
 
 @dataclass(frozen=True, slots=True)
