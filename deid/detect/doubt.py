@@ -2,7 +2,7 @@
 
 For names, word lists are evidence and no veto: a score is lowered by what the words are, in odds, and a
 finding goes only if what is left is too little; `Dr. Parkinson` scores so high that no list can speak against
-it. Fillers, lone durations, listed words before a colon and numbers without a digit go whatever their score.
+it. Fillers, lone durations, clinical words before a colon and numbers without a digit go whatever their score.
 """
 
 from __future__ import annotations
@@ -75,8 +75,10 @@ def doubtful(text: str, finding: Finding, kind: EntityType) -> bool:
         return bool(_DURATION.fullmatch(surface))
     known = surface.casefold() in word_list("eponyms")
     kinds = {"eponym"} if known else {_kind(word) for word in words}
-    if "other" in kinds or not words or _is_label(text, finding.end):
-        return bool(words) and "other" not in kinds
+    if "other" in kinds or not words:
+        return False
+    if "eponym" not in kinds and _is_label(text, finding.end):
+        return True  # eponyms are names of people: `Graves:` may say who speaks
     if tag in _NUMBERS:
         return not digits and not _SPOKEN.intersection(words)
     if tag not in _TOLD_BY_WORDS:

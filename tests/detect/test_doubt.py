@@ -30,6 +30,8 @@ POLICY = load_policy("safe-harbor")
         # Field labels, durations, numbers without a digit.
         ("Home address: 12 Larch", "STREET_ADDRESS", 0.9, "Home address", True),
         ("Rosa: 555-0142", "RELATIVE_NAME", 0.9, "Rosa", False),
+        ("Graves: I feel better.", "PATIENT_NAME", 0.95, "Graves", False),
+        ("Graves: none", "PATIENT_NAME", 0.5, "Graves", True),
         ("back in 6 months.", "DATE", 0.6, "6 months", True),
         ("on 3/4 again", "DATE", 0.2, "3/4", False),
         ("the device was", "DEVICE_ID", 0.9, "device", True),

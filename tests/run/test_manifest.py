@@ -118,6 +118,7 @@ def test_counts() -> None:
             "by_detector": {"encoder": 2, "rules": 4},
             "by_operator": {"keep": 2, "redact": 2},
         },
+        "fields": {"total": 0, "by_type": {}},
         "note_kinds": {"ECG": 2},
     }
 
