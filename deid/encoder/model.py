@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,7 @@ import numpy.typing as npt
 from deid.encoder.config import EncoderConfig
 from deid.encoder.decode import Mention, decode, merge_windows
 from deid.encoder.describe import Described, wordings
+from deid.encoder.interface import LEAST_THRESHOLD, DescribedTypes
 from deid.encoder.weights import Calibration, ModelFolder, default_folder
 from deid.encoder.windows import Batch, FloatArray, Window, fade, lay_out, split_windows
 from deid.encoder.words import WordPieces, Words
@@ -53,23 +54,16 @@ RUNTIMES: Registry[type[Runtime]] = Registry(
 )
 
 
-_LEAST_THRESHOLD = 1e-4  # a threshold of 0 would make every word a mention of every type
-
-
 @dataclass(frozen=True, slots=True)
-class TypeVectors:
+class TypeVectors(DescribedTypes):
     """Descriptions of T types, encoded once.
 
     Args:
-        names: T type names; they only label the output.
         vectors: [T, 2, P] inside and begin vectors, the mean of each type's wordings.
-        thresholds: [T] least probability for each type.
         unseen: [T] whether the model was not calibrated on the type's description.
     """
 
-    names: tuple[str, ...]
     vectors: FloatArray
-    thresholds: FloatArray
     unseen: npt.NDArray[np.bool_]
 
 
@@ -117,9 +111,24 @@ class DescriptionEncoder:
         return _loaded(found.path.resolve(), found.digest, runtime, streams)
 
     @property
+    def digest(self) -> str:
+        """Digest of the model folder, for the manifest."""
+        return self.folder.digest
+
+    @property
     def runtime(self) -> str:
         """Name and precision of the runtime, for the manifest."""
         return f"{self._runtime.name}-{self._runtime.precision}"
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """Sizes and calibration."""
+        return {
+            **asdict(self.config),
+            "calibrated_recall": self.calibration.recall,
+            "calibrated_types": len(self.calibration.thresholds),
+            "pooled_threshold": self.calibration.pooled,
+        }
 
     def describe(
         self, types: Mapping[str, Described], *, thresholds: Mapping[str, float] | None = None
@@ -146,8 +155,8 @@ class DescriptionEncoder:
         empty = np.zeros((0, 2, self.config.projection), dtype=np.float32)
         return TypeVectors(
             tuple(types),
+            np.maximum(np.asarray(limits, dtype=np.float32), LEAST_THRESHOLD),
             np.stack(vectors).astype(np.float32) if vectors else empty,
-            np.maximum(np.asarray(limits, dtype=np.float32), _LEAST_THRESHOLD),
             np.asarray(
                 [not is_calibrated(self.calibration, name, types[name]) for name in types], dtype=bool
             ),

@@ -26,17 +26,68 @@ from openvino import opset13 as ops  # noqa: E402
 _EPS = 1e-12
 
 
-class OpenVinoRuntime:
-    """Runs the trunk and the heads as two compiled graphs.
+class Inference:
+    """A compiled graph and one request a stream.
 
     One thread a request: results do not depend on how many there are, and batches run side by side.
+
+    Args:
+        graph: Takes its inputs by name and has one output.
+        precision: ``int8``, ``bf16`` or ``f32``; 8-bit products stand between layers in bf16.
+        streams: Batches computed at the same time.
+    """
+
+    def __init__(self, graph: ov.Model, *, precision: str, streams: int = 1) -> None:
+        options: dict[str, Any] = {
+            "INFERENCE_PRECISION_HINT": "f32" if precision == "f32" else "bf16",
+            "NUM_STREAMS": str(streams),
+            "INFERENCE_NUM_THREADS": streams,
+            # Several workers would otherwise all be pinned to the first core.
+            "ENABLE_CPU_PINNING": False,
+        }
+        compiled = _kept(ov.Core().compile_model(graph, "CPU", options))
+        self._requests: SimpleQueue[Any] = SimpleQueue()
+        for _ in range(streams):
+            self._requests.put(compiled.create_infer_request())
+        self._streams = streams
+        self._threads = ThreadPoolExecutor(streams) if streams > 1 else None
+
+    def run(self, inputs: Iterable[Mapping[str, Any]]) -> list[FloatArray]:
+        """Return the output for each batch of inputs, in order; batches are drawn as they are needed."""
+        if self._threads is None:
+            return [self._infer(each) for each in inputs]
+        results: list[FloatArray] = []
+        waiting: deque[Future[FloatArray]] = deque()
+        for each in inputs:
+            waiting.append(self._threads.submit(self._infer, each))
+            if len(waiting) > 2 * self._streams:
+                results.append(waiting.popleft().result())
+        return [*results, *(future.result() for future in waiting)]
+
+    def _infer(self, inputs: Mapping[str, Any]) -> FloatArray:
+        request = self._requests.get()
+        try:
+            request.infer(inputs)
+            return np.array(request.get_output_tensor(0).data, dtype=np.float32)
+        finally:
+            self._requests.put(request)
+
+
+def native_precision() -> str:
+    """Return ``bf16`` where the processor has 16-bit products, else ``f32``."""
+    capabilities = ov.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return "bf16" if "BF16" in capabilities else "f32"
+
+
+class OpenVinoRuntime:
+    """Runs the trunk and the heads as two compiled graphs.
 
     Args:
         config: Sizes.
         weights: Parameters by their torch names, float32.
         streams: Batches computed at the same time.
         precision: ``int8``, ``bf16`` or ``f32``; None takes the first that the weights bear and the processor
-            has. 8-bit products stand between layers in bf16.
+            has.
     """
 
     name = "openvino"
@@ -49,25 +100,13 @@ class OpenVinoRuntime:
         streams: int = 1,
         precision: str | None = None,
     ) -> None:
-        core = ov.Core()
-        native = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-        best = "int8" if has_ranges(weights) else "bf16"
-        self.precision = precision or (best if native else "f32")
-        options: dict[str, Any] = {
-            "INFERENCE_PRECISION_HINT": "f32" if self.precision == "f32" else "bf16",
-            "NUM_STREAMS": str(streams),
-            "INFERENCE_NUM_THREADS": streams,
-            # Several workers would otherwise all be pinned to the first core.
-            "ENABLE_CPU_PINNING": False,
-        }
-        graph = _Graph(config, weights)
-        self._score = _kept(core.compile_model(graph.scoring(self.precision == "int8"), "CPU", options))
-        self._requests: SimpleQueue[Any] = SimpleQueue()
-        for _ in range(streams):
-            self._requests.put(self._score.create_infer_request())
-        self._streams = streams
-        self._threads = ThreadPoolExecutor(streams) if streams > 1 else None
-        self._core, self._graph = core, graph
+        native = native_precision()
+        best = "int8" if native == "bf16" and has_ranges(weights) else native
+        self.precision = precision or best
+        self._graph = Graph(config, weights)
+        self._score = Inference(
+            self._graph.scoring(self.precision == "int8"), precision=self.precision, streams=streams
+        )
 
     def describe(self, batches: Iterable[Batch]) -> list[FloatArray]:
         """Return [D, 2, P] unit type vectors for each batch of D descriptions, in order."""
@@ -77,37 +116,22 @@ class OpenVinoRuntime:
 
     @cached_property
     def _describing(self) -> Any:
-        # Read once a policy, so in full precision.
-        graph = self._graph.describing()
-        return _kept(self._core.compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": "f32"}))
+        # Read once a policy, so in full precision and by all cores.
+        options = {"INFERENCE_PRECISION_HINT": "f32"}
+        return _kept(ov.Core().compile_model(self._graph.describing(), "CPU", options))
 
     def score(self, batches: Iterable[Batch], types: FloatArray) -> list[FloatArray]:
         """Return [2, B, W, T] logits (inside, begin) for each batch, in order."""
-        if self._threads is None:
-            return [self._infer(batch, types) for batch in batches]
-        results: list[FloatArray] = []
-        waiting: deque[Future[FloatArray]] = deque()
-        for batch in batches:
-            waiting.append(self._threads.submit(self._infer, batch, types))
-            if len(waiting) > 2 * self._streams:
-                results.append(waiting.popleft().result())
-        return [*results, *(future.result() for future in waiting)]
-
-    def _infer(self, batch: Batch, types: FloatArray) -> FloatArray:
-        request = self._requests.get()
-        try:
-            request.infer(
-                {
-                    "ids": batch.ids,
-                    "shapes": batch.shapes,
-                    "mask": batch.mask,
-                    "pool": batch.pool,
-                    "types": types,
-                }
-            )
-            return np.array(request.get_output_tensor(0).data, dtype=np.float32)
-        finally:
-            self._requests.put(request)
+        return self._score.run(
+            {
+                "ids": batch.ids,
+                "shapes": batch.shapes,
+                "mask": batch.mask,
+                "pool": batch.pool,
+                "types": types,
+            }
+            for batch in batches
+        )
 
 
 def _kept(model: Any) -> Any:
@@ -129,7 +153,7 @@ def has_ranges(weights: Mapping[str, FloatArray]) -> bool:
     return any(name.endswith(".range") and value.any() for name, value in weights.items())
 
 
-class _Graph:
+class Graph:
     """Writes the network down in OpenVINO's operations; mirrors `deid.encoder.network` line by line."""
 
     def __init__(self, config: EncoderConfig, weights: Mapping[str, FloatArray]) -> None:
@@ -208,6 +232,17 @@ class _Graph:
         axes = np.array([1, 2, 3], dtype=np.int64)
         scale, bias = (ops.unsqueeze(self._constant(name), axes) for name in ("scale", "bias"))
         return _model(ops.add(ops.multiply(cosine, scale), bias), inputs)
+
+    def pairs(self) -> ov.Model:
+        """Build ids, shapes, mask, pool -> [B, W, N] outputs of N linear heads at the words.
+
+        For checkpoints that read a text together with a description: the shapes are then token types.
+        """
+        inputs = self._inputs()
+        inputs["pool"] = ops.parameter([-1, -1, -1], ov.Type.f32, "pool")
+        hidden = self._trunk(inputs["ids"], inputs["shapes"], inputs["mask"])
+        words = ops.matmul(inputs["pool"], hidden, False, False)
+        return _model(self._linear(words, "heads"), inputs)
 
     def describing(self) -> ov.Model:
         """Build ids, shapes, mask -> [D, 2, P] unit vectors."""

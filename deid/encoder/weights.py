@@ -51,7 +51,12 @@ def default_folder() -> Path:
     return Path(__file__).resolve().parent.parent / "weights" / "default"
 
 
-def _sha256(path: Path) -> str:
+def file_digest(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes in hexadecimal.
+
+    Args:
+        path: The file.
+    """
     digest = hashlib.sha256()
     with path.open("rb") as stream:
         while block := stream.read(1 << 20):
@@ -84,7 +89,7 @@ class ModelFolder:
             raise InputOutputError(f"model folder {path}: missing {', '.join(missing)}")
         recorded = json.loads((path / _DIGESTS).read_text(encoding="utf-8"))
         for name in _CHECKED:
-            if _sha256(path / name) != recorded.get(name):
+            if file_digest(path / name) != recorded.get(name):
                 raise IntegrityError(f"model folder {path}: {name} does not match its recorded SHA-256")
         joint = hashlib.sha256(json.dumps(recorded, sort_keys=True).encode()).hexdigest()
         return cls(path, f"sha256:{joint}")
@@ -128,7 +133,7 @@ class ModelFolder:
             "data": calibration.data,
         }
         (path / _CALIBRATION).write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
-        digests = {name: _sha256(path / name) for name in _CHECKED}
+        digests = {name: file_digest(path / name) for name in _CHECKED}
         (path / _DIGESTS).write_text(json.dumps(digests, indent=2) + "\n", encoding="utf-8")
 
     def calibrated(self, calibration: Calibration) -> ModelFolder:

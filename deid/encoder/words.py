@@ -15,7 +15,7 @@ from tokenizers.normalizers import BertNormalizer
 IntArray = npt.NDArray[np.int32]
 
 # A run of letters, a run of digits, or one other visible sign: splits `Smith,MD` and `DOB:3/4/79`.
-_WORD = re.compile(r"[^\W\d_]+|\d+|[^\w\s]|_")
+WORD = re.compile(r"[^\W\d_]+|\d+|[^\w\s]|_")
 
 _LETTER_SHAPES = 6
 _DIGIT_SHAPES = 6
@@ -99,7 +99,7 @@ class WordPieces:
         first_piece = [0]
         previous = 0
         look_up = self._look_up
-        for match in _WORD.finditer(text):
+        for match in WORD.finditer(text):
             start, end = match.span()
             word_pieces, shape = look_up(match[0])
             if start == previous and start:
