@@ -14,6 +14,7 @@ from typing import Any, Protocol, TypedDict, Unpack, runtime_checkable
 from deid.errors import IntegrityError, Reason, UsageError, unknown_name
 from deid.formats.atomic import reading
 from deid.formats.known_values import KINDS
+from deid.formats.pieces import Move
 from deid.formats.schemas import SCHEMAS, Columns, with_schema
 from deid.note import KnownValue, Note
 from deid.registry import Registry
@@ -52,11 +53,13 @@ class Outcome:
         ordinal: The entry's.
         text: The de-identified text; None if the note was quarantined and is left out of the output.
         fields: The new value of each of the note's fields, by path.
+        moves: The replaced stretches, sorted and disjoint.
     """
 
     ordinal: int
     text: str | None = field(repr=False)
     fields: Mapping[str, str] = field(default_factory=dict, repr=False)
+    moves: tuple[Move, ...] = ()
 
 
 @runtime_checkable
@@ -75,10 +78,12 @@ class NewTexts:
     Args:
         text: The de-identified text.
         fields: The new value of each of the note's fields, by path.
+        moves: The replaced stretches, sorted and disjoint.
     """
 
     text: str = field(repr=False)
     fields: Mapping[str, str] = field(repr=False)
+    moves: tuple[Move, ...] = ()
 
 
 class Source(Protocol):
@@ -364,7 +369,7 @@ class Pairing:
             return None
         if outcome.fields.keys() != {each.path for each in entry.note.fields}:
             raise IntegrityError(f"{self._name}: entry {entry.ordinal} came back with other fields")
-        return NewTexts(outcome.text, outcome.fields)
+        return NewTexts(outcome.text, outcome.fields, outcome.moves)
 
     def finish(self) -> None:
         """Check that nothing is left.

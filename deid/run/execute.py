@@ -20,6 +20,7 @@ from deid.audit.log import DEIDENTIFIED, LOG_NAME, MANIFEST_NAME, QUARANTINED, A
 from deid.errors import IntegrityError, UsageError
 from deid.formats.atomic import atomic_file, prepare_folder
 from deid.formats.known_values import KnownValues, read_known_values
+from deid.formats.pieces import Move
 from deid.formats.schemas import with_schema
 from deid.formats.source import Columns, Entry, KnowsPatients, Outcome, Source, open_source
 from deid.keys import Keys
@@ -364,8 +365,9 @@ class _Job:
                 listing.write(json.dumps(kept).encode() + b"\n")
             if ordinal % _REPORT_EVERY == 0:
                 self._report(Progress("write", tally.notes, sum(tally.quarantined.values())))
-            new = {each["path"]: each["text"] for each in line.get("fields", ())}
-            yield Outcome(ordinal, line.get("text"), new)
+            fields = {each["path"]: each["text"] for each in line.get("fields", ())}
+            moves = (Move(*(span[name] for name in Move.__slots__)) for span in line.get("spans", ()))
+            yield Outcome(ordinal, line.get("text"), fields, tuple(moves))
 
 
 def _facts(line: Mapping[str, Any], keys: Keys | None) -> dict[str, Any]:

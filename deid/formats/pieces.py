@@ -1,0 +1,60 @@
+"""Texts put together from pieces, such as rows or text nodes: what is to stand in each piece afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Move:
+    """Where a replaced stretch went: offsets in the text read, and in the text written.
+
+    Args:
+        start: First code point of the stretch.
+        end: One past its last.
+        new_start: First code point of what stands there now.
+        new_end: One past its last.
+    """
+
+    start: int
+    end: int
+    new_start: int
+    new_end: int
+
+
+def divide(text: str, moves: Sequence[Move], pieces: Sequence[tuple[int, int]]) -> list[str]:
+    """Return what is to stand in each of the pieces that a text was put together from.
+
+    What replaces a stretch over several pieces goes into the first that it touches, or behind the piece it
+    follows if it touches none. Signs between pieces, which a reader put there, go.
+
+    Args:
+        text: The text written.
+        moves: The replaced stretches, sorted and disjoint.
+        pieces: Offsets in the text read, half-open, sorted and disjoint; a piece may be empty.
+    """
+    written: list[list[str]] = [[] for _ in pieces]
+    upcoming = 0
+    for number, (start, end) in enumerate(pieces):
+        at = start
+        if upcoming and moves[upcoming - 1].end > start:  # begun in an earlier piece
+            at = min(moves[upcoming - 1].end, end)
+        shift = moves[upcoming - 1].new_end - moves[upcoming - 1].end if upcoming else 0
+        after = pieces[number + 1][0] if number + 1 < len(pieces) else None
+        while upcoming < len(moves) and _begins_here(moves[upcoming], end, after):
+            move = moves[upcoming]
+            written[number] += (text[at + shift : max(min(move.start, end), at) + shift], _new(text, move))
+            at, shift = max(min(move.end, end), at), move.new_end - move.end
+            upcoming += 1
+        written[number].append(text[at + shift : end + shift] if at < end else "")
+    return ["".join(parts) for parts in written]
+
+
+def _begins_here(move: Move, end: int, after: int | None) -> bool:
+    """Say whether a stretch belongs to the piece that ends at `end`; the next one begins at `after`."""
+    return move.start < end or after is None or move.end <= after
+
+
+def _new(text: str, move: Move) -> str:
+    return text[move.new_start : move.new_end]
