@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
 from deid.errors import InputOutputError, IntegrityError, UsageError
+from deid.formats.compressed import compressing, compression_of
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -154,7 +155,7 @@ def write_shards(
     Args:
         rows: Consumed as they are written.
         folder: An existing folder.
-        suffix: Of the files, without dot.
+        suffix: Of the files, without dot; compressed as it says.
         size: Rows in a file.
         write: Writes one file from all the rows it is given.
 
@@ -166,7 +167,7 @@ def write_shards(
     head = tuple(islice(waiting, 1))
     while head or not paths:
         path = shard_path(folder, len(paths), suffix)
-        with atomic_file(path) as stream:
+        with atomic_file(path) as file, compressing(file, compression_of(path)) as stream:
             write(stream, islice(chain(head, waiting), size))
         paths.append(path)
         head = tuple(islice(waiting, 1))

@@ -11,6 +11,7 @@ from typing import BinaryIO
 
 from deid.errors import InputOutputError, Reason, UsageError
 from deid.formats.atomic import check_unchanged, digest_of, prepare_folder, reading, state_of, write_shards
+from deid.formats.compressed import compression_of, open_bytes, suffix_of
 from deid.formats.identifying import UNREADABLE, identifying, readable
 from deid.formats.schemas import check_named, kind_columns, resolve_roles, table_fields
 from deid.formats.source import Entry, Options, Outcome, Pairing, make_entry
@@ -47,7 +48,7 @@ class CsvTable:
             raise UsageError(f"input {path}: csv is read from a single file")
         with reading(self.name):
             self._states = {path: state_of(path)}
-            with path.open("rb") as stream:
+            with open_bytes(path) as stream:
                 first = stream.readline(_FIELD_LIMIT)
         if first.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
             raise UsageError(f"input {path}: the file is in UTF-16; convert it to UTF-8")
@@ -71,10 +72,13 @@ class CsvTable:
         """Write ``part-00000.csv`` (or ``.tsv``) and so on; see `deid.formats.source.Source`."""
         check_unchanged(self.name, self._states)
         prepare_folder(directory, source=self._file)
-        suffix = "tsv" if self._file.suffix.lower() == ".tsv" else "csv"
-        rows = self._replaced(outcomes)
-        size = self._options.shard_notes
-        return write_shards(rows, directory, suffix=suffix, size=size, write=self._write_file)
+        return write_shards(
+            self._replaced(outcomes),
+            directory,
+            suffix=("tsv" if suffix_of(self._file) == ".tsv" else "csv") + compression_of(self._file),
+            size=self._options.shard_notes,
+            write=self._write_file,
+        )
 
     def passed_through(self) -> tuple[str, ...]:
         """Name the carried columns that look identifying; see `deid.formats.source.Source`."""
@@ -97,7 +101,8 @@ class CsvTable:
         """Yield the rows that are not blank and the line each begins on; the header is the first."""
         with (
             reading(self.name),
-            self._file.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as stream,
+            open_bytes(self._file) as content,
+            io.TextIOWrapper(content, "utf-8-sig", "surrogateescape", newline="") as stream,
         ):
             reader = csv.reader(stream, delimiter=self._delimiter, strict=True)
             line = 1
@@ -162,7 +167,7 @@ class CsvTable:
 
 
 def _delimiter(path: Path, given: str | None) -> str:
-    delimiter = _DELIMITERS.get(given, given) or ("\t" if path.suffix.lower() == ".tsv" else ",")
+    delimiter = _DELIMITERS.get(given, given) or ("\t" if suffix_of(path) == ".tsv" else ",")
     if len(delimiter) != 1 or delimiter in '"\r\n ':
         raise UsageError(f"input {path}: the delimiter must be one character, such as ',', ';', '|' or 'tab'")
     return delimiter

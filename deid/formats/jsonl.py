@@ -23,6 +23,7 @@ from deid.formats.atomic import (
     state_of,
     write_shards,
 )
+from deid.formats.compressed import compression_of, open_bytes
 from deid.formats.identifying import UNREADABLE, identifying, readable
 from deid.formats.schemas import DEFAULTS, OPTIONS, candidates, check_named, kind_columns, missing_column
 from deid.formats.source import Entry, Options, Outcome, Pairing, Source, make_entry
@@ -60,7 +61,7 @@ class Jsonl:
         self.path: Path | None = path
         with reading(self.name):
             self._states = {path: state_of(path)}
-        self._begin(lambda: path.open("rb"), options)
+        self._begin(lambda: open_bytes(path), options)
 
     @classmethod
     def from_stream(cls, stream: BinaryIO, options: Options) -> Jsonl:
@@ -93,9 +94,12 @@ class Jsonl:
         """Write ``part-00000.jsonl`` and so on; see `deid.formats.source.Source`."""
         check_unchanged(self.name, self._states)
         prepare_folder(directory, source=self.path)
-        lines = self.lines(outcomes)
         return write_shards(
-            lines, directory, suffix="jsonl", size=self._options.shard_notes, write=_write_lines
+            self.lines(outcomes),
+            directory,
+            suffix=f"jsonl{compression_of(self.path) if self.path else ''}",
+            size=self._options.shard_notes,
+            write=_write_lines,
         )
 
     def lines(self, outcomes: Iterator[Outcome]) -> Iterator[bytes]:
@@ -122,12 +126,12 @@ class Jsonl:
 
     def digest(self) -> str:
         """Digest the input; see `deid.formats.source.Source`."""
-        with reading(self.name), self._open() as stream:
+        with reading(self.name), self.path.open("rb") if self.path else self._open() as stream:
             return digest_of(stream)
 
     def size(self) -> int:
         """Return the size of the input in bytes."""
-        with reading(self.name), self._open() as stream:
+        with reading(self.name), self.path.open("rb") if self.path else self._open() as stream:
             return stream.seek(0, os.SEEK_END)
 
     def _check_keys(self) -> None:

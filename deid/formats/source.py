@@ -13,6 +13,7 @@ from typing import Any, Protocol, TypedDict, Unpack, runtime_checkable
 
 from deid.errors import IntegrityError, Reason, UsageError, unknown_name
 from deid.formats.atomic import reading
+from deid.formats.compressed import compression_of, suffix_of
 from deid.formats.known_values import KINDS
 from deid.formats.pieces import Move
 from deid.formats.schemas import SCHEMAS, Columns, with_schema
@@ -247,9 +248,11 @@ def _no_such_path(path: Path) -> UsageError:
 def _detect(path: Path) -> str:
     choose = f"choose one with --format: {', '.join(FORMATS.names())}"
     if path.is_file():
-        suffix = path.suffix.lower()
-        if suffix in {".gz", ".bz2", ".xz", ".zst", ".zip"}:
-            raise UsageError(f"input {path}: compressed; unpack it first")
+        suffix = suffix_of(path)
+        if suffix in {".xz", ".zip", ".7z", ".tar"}:
+            raise UsageError(f"input {path}: packed in a way that is not read; unpack it first")
+        if compression_of(path) and _SUFFIXES.get(suffix) in _FOLDERS:
+            raise UsageError(f"input {path}: only jsonl and csv are read compressed; unpack it first")
         if suffix not in _SUFFIXES:
             raise UsageError(f"input {path}: the suffix {suffix!r} is of no known format; {choose}")
         return _SUFFIXES[suffix]

@@ -152,11 +152,12 @@ def test_format_by_folder(tmp_path: Path) -> None:
         ("notse.jsonl", r"did you mean 'notes\.jsonl'\?"),
         ("no/notes.jsonl", "there is no folder"),
         ("notes.xls", r"suffix '\.xls' .* --format: csv, jsonl, parquet, txt"),
-        ("notes.csv.gz", "unpack"),
+        ("notes.csv.zip", "unpack"),
+        ("notes.parquet.gz", "unpack"),
     ],
 )
 def test_paths_that_cannot_be_read(tmp_path: Path, name: str, message: str) -> None:
-    for existing in ("notes.jsonl", "notes.xls", "notes.csv.gz"):
+    for existing in ("notes.jsonl", "notes.xls", "notes.csv.zip", "notes.parquet.gz"):
         (tmp_path / existing).write_bytes(LINE)
     with pytest.raises(UsageError, match=message):
         open_source(str(tmp_path / name))
