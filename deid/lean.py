@@ -33,3 +33,8 @@ def leave_out_training_libraries() -> None:
     """
     if not any(isinstance(finder, _LeftOut) for finder in sys.meta_path):
         sys.meta_path.insert(0, _LeftOut())
+
+
+def admit_training_libraries() -> None:
+    """Let torch and transformers be found again, for a model that needs them."""
+    sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, _LeftOut)]

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
+import numpy.typing as npt
 
 from deid.encoder.decode import Mention
 from deid.encoder.describe import Described
 from deid.encoder.windows import FloatArray
+from deid.encoder.words import Words
 
 UNCALIBRATED_THRESHOLD = 0.3
 """Least probability for a type where neither the policy nor a calibration says one.
@@ -23,17 +25,6 @@ LEAST_THRESHOLD = 1e-4
 """A threshold of 0 would make every word a mention of every type."""
 
 
-def uncalibrated(types: Iterable[str], given: Mapping[str, float] | None) -> FloatArray:
-    """Return [T] thresholds where no calibration is at hand.
-
-    Args:
-        types: T type names.
-        given: Set by hand for some types; the others take `UNCALIBRATED_THRESHOLD`.
-    """
-    limits = [(given or {}).get(name, UNCALIBRATED_THRESHOLD) for name in types]
-    return np.maximum(np.asarray(limits, dtype=np.float32), LEAST_THRESHOLD)
-
-
 @dataclass(frozen=True, slots=True)
 class DescribedTypes:
     """T types as an encoder has taken them in.
@@ -41,10 +32,27 @@ class DescribedTypes:
     Args:
         names: T type names; they only label the output.
         thresholds: [T] least probability for each type.
+        unseen: [T] whether the model was not calibrated on the type's description.
     """
 
     names: tuple[str, ...]
     thresholds: FloatArray
+    unseen: npt.NDArray[np.bool_]
+
+
+def uncalibrated(names: Sequence[str], given: Mapping[str, float] | None) -> DescribedTypes:
+    """Return types of which no model has calibrated a threshold.
+
+    Args:
+        names: T type names.
+        given: Thresholds set by hand for some types; the others take `UNCALIBRATED_THRESHOLD`.
+    """
+    limits = [(given or {}).get(name, UNCALIBRATED_THRESHOLD) for name in names]
+    return DescribedTypes(
+        tuple(names),
+        np.maximum(np.asarray(limits, dtype=np.float32), LEAST_THRESHOLD),
+        np.ones(len(names), dtype=bool),
+    )
 
 
 Types = TypeVar("Types", bound=DescribedTypes)
@@ -81,4 +89,20 @@ class Encoder(Protocol[Types]):
         Args:
             texts: Notes of any length.
             types: From `describe`.
+        """
+
+
+@runtime_checkable
+class WordScorer(Protocol):
+    """An encoder that says of every word how likely it belongs to each type."""
+
+    def split(self, text: str) -> Words:
+        """Cut a text into the words that `scores` speaks of."""
+
+    def scores(self, words: Sequence[Words], types: Any) -> list[tuple[FloatArray, FloatArray]]:
+        """Return for each text the inside and begin probabilities, each [W, T].
+
+        Args:
+            words: Texts cut by `split`.
+            types: From the encoder's ``describe``.
         """

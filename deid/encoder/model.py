@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from deid.encoder.config import EncoderConfig
 from deid.encoder.decode import Mention, decode, merge_windows
@@ -60,11 +59,9 @@ class TypeVectors(DescribedTypes):
 
     Args:
         vectors: [T, 2, P] inside and begin vectors, the mean of each type's wordings.
-        unseen: [T] whether the model was not calibrated on the type's description.
     """
 
     vectors: FloatArray
-    unseen: npt.NDArray[np.bool_]
 
 
 class DescriptionEncoder:
@@ -156,10 +153,10 @@ class DescriptionEncoder:
         return TypeVectors(
             tuple(types),
             np.maximum(np.asarray(limits, dtype=np.float32), LEAST_THRESHOLD),
-            np.stack(vectors).astype(np.float32) if vectors else empty,
             np.asarray(
                 [not is_calibrated(self.calibration, name, types[name]) for name in types], dtype=bool
             ),
+            np.stack(vectors).astype(np.float32) if vectors else empty,
         )
 
     def _describe_texts(self, texts: Sequence[str]) -> FloatArray:

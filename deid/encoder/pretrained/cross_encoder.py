@@ -119,9 +119,11 @@ class CrossEncoder:
                     f" reads at most {most}; shorten them"
                 )
         longest = max(map(len, descriptions.values()), default=0)
+        plain = uncalibrated(tuple(types), thresholds)
         return PairedTypes(
-            tuple(types),
-            uncalibrated(types, thresholds),
+            plain.names,
+            plain.thresholds,
+            plain.unseen,
             tuple(descriptions.values()),
             min(self.config.window, room - longest),
         )
@@ -137,16 +139,16 @@ class CrossEncoder:
             return [()] * len(texts)
         words = [self._pieces.split(text) for text in texts]
         return [
-            decode(text, split, (inside, np.zeros_like(inside)), types.thresholds)
-            for text, split, inside in zip(texts, words, self.scores(words, types), strict=True)
+            decode(text, split, both, types.thresholds)
+            for text, split, both in zip(texts, words, self.scores(words, types), strict=True)
         ]
 
     def split(self, text: str) -> Words:
         """Cut a text into the words that `scores` speaks of."""
         return self._pieces.split(text)
 
-    def scores(self, words: Sequence[Words], types: PairedTypes) -> list[FloatArray]:
-        """Return for each text the probabilities of the types at its words, each [W, T].
+    def scores(self, words: Sequence[Words], types: PairedTypes) -> list[tuple[FloatArray, FloatArray]]:
+        """Return for each text the inside and begin probabilities, each [W, T]; nothing is known of begins.
 
         Args:
             words: Texts cut by `split`.
@@ -163,10 +165,13 @@ class CrossEncoder:
             where = slice(window.first_word, window.last_word)
             weights = fade(window, len(words[window.text_index]), overlap // 2)
             parts[window.text_index].append((where, weights, _log_odds(logits)))
-        return [
-            merge_windows(part, (len(text), len(types.names))) if part else _nothing(text, types)
-            for part, text in zip(parts, words, strict=True)
+        shapes = [(len(text), len(types.names)) for text in words]
+        nothing = [np.zeros(shape, dtype=np.float32) for shape in shapes]
+        inside = [
+            merge_windows(part, shape) if part else empty
+            for part, shape, empty in zip(parts, shapes, nothing, strict=True)
         ]
+        return list(zip(inside, nothing, strict=True))
 
     def _logits(
         self, windows: Sequence[Window], words: Sequence[Words], types: PairedTypes
@@ -217,10 +222,6 @@ def _log_odds(logits: FloatArray) -> FloatArray:
     shares = np.exp(logits.astype(np.float64) - logits.max(1, keepdims=True))
     probabilities = (shares / shares.sum(1, keepdims=True))[:, 1:].clip(_SURE, 1 - _SURE)
     return np.asarray(np.log(probabilities) - np.log1p(-probabilities), dtype=np.float32)
-
-
-def _nothing(text: Words, types: PairedTypes) -> FloatArray:
-    return np.zeros((len(text), len(types.names)), dtype=np.float32)
 
 
 def _config(folder: CheckpointFolder, vocabulary: int) -> EncoderConfig:

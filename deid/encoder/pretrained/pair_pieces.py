@@ -47,15 +47,14 @@ class PairPieces:
 
     Raises:
         InputOutputError: if there is neither.
-        IntegrityError: if special pieces are missing.
+        IntegrityError: if a special piece is missing.
     """
 
     def __init__(self, folder: CheckpointFolder) -> None:
         self._tokenizer = _tokenizer(folder)
-        special = {name: self._tokenizer.token_to_id(f"[{name}]") for name in ("CLS", "SEP", "PAD")}
-        if missing := [f"[{name}]" for name, number in special.items() if number is None]:
-            raise IntegrityError(f"model folder {folder.path}: the vocabulary lacks {', '.join(missing)}")
-        self.cls, self.sep, self.pad = special["CLS"], special["SEP"], special["PAD"]
+        self.cls, self.sep, self.pad = (
+            _special(self._tokenizer, piece, folder) for piece in ("[CLS]", "[SEP]", "[PAD]")
+        )
 
     @property
     def size(self) -> int:
@@ -86,6 +85,13 @@ class PairPieces:
             pieces=pieces,
             first_piece=np.append(first[own], len(pieces)).astype(np.int32),
         )
+
+
+def _special(tokenizer: Tokenizer, piece: str, folder: CheckpointFolder) -> int:
+    number = tokenizer.token_to_id(piece)
+    if number is None:
+        raise IntegrityError(f"model folder {folder.path}: the vocabulary lacks {piece}")
+    return number
 
 
 def _tokenizer(folder: CheckpointFolder) -> Tokenizer:
