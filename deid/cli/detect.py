@@ -45,6 +45,8 @@ def command(input_path: str, policy: str, out: Path | None, **options: Any) -> N
         format=options["format"],
         schema=options["schema"],
         delimiter=options["delimiter"],
+        group_by=options["group_by"],
+        order_by=options["order_by"],
         options={"model": options["model"]} if options["model"] is not None else {},
     )
     failed = 0

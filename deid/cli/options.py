@@ -21,6 +21,8 @@ _COLUMNS = (
     click.option("--patient-column", metavar="COLUMN", help="Column of the patient; default: patient_id."),
     click.option("--date-column", metavar="COLUMN", help="Column of the date; default: note_date."),
     click.option("--delimiter", help="Between the cells of a CSV file."),
+    click.option("--group-by", metavar="COLUMN", help="Column of note ids: rows under one id are one note."),
+    click.option("--order-by", metavar="COLUMN", help="Column that numbers the rows of a note."),
 )
 
 

@@ -79,7 +79,10 @@ def command(**options: Any) -> None:
 def _request(options: dict[str, Any]) -> RunRequest:
     from deid.run.execute import RunRequest
 
-    same = ("policy", "workers", "resume", "format", "schema", "drop", "patients", "crosswalk", "delimiter")
+    same = (
+        *("policy", "workers", "resume", "format", "schema", "drop", "patients", "crosswalk", "delimiter"),
+        *("group_by", "order_by"),
+    )
     return RunRequest(
         input=options["input_path"],
         out=Path(options["out"]),

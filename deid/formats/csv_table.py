@@ -13,7 +13,7 @@ from deid.errors import InputOutputError, Reason, UsageError
 from deid.formats.atomic import check_unchanged, digest_of, prepare_folder, reading, state_of, write_shards
 from deid.formats.compressed import compression_of, open_bytes, suffix_of
 from deid.formats.identifying import UNREADABLE, identifying, readable
-from deid.formats.schemas import check_named, kind_columns, resolve_roles, table_fields
+from deid.formats.schemas import check_named, resolve_roles, table_fields
 from deid.formats.source import Entry, Options, Outcome, Pairing, make_entry
 from deid.note import Field
 
@@ -58,9 +58,9 @@ class CsvTable:
         if not self._header:
             raise UsageError(f"input {path}: the file is empty; a header row is needed")
         self._roles = resolve_roles(options.columns, self._header, place=f"input {path}")
-        for role, given in (("drop", options.drop), ("known", tuple(options.known_columns))):
+        for role, given in options.named():
             check_named(given, self._header, role=role, place=f"input {path}", text=self._roles.text)
-        self._told = dict.fromkeys((*options.known_columns, *kind_columns(self._header)))
+        self._told = options.told(self._header)
         self._fields = table_fields(options.fields, self._header, roles=self._roles, drop=options.drop)
         self._carried = [at for at, name in enumerate(self._header) if name not in options.drop]
 

@@ -25,7 +25,7 @@ from deid.formats.atomic import (
 )
 from deid.formats.compressed import compression_of, open_bytes
 from deid.formats.identifying import UNREADABLE, identifying, readable
-from deid.formats.schemas import DEFAULTS, OPTIONS, candidates, check_named, kind_columns, missing_column
+from deid.formats.schemas import DEFAULTS, OPTIONS, candidates, check_named, missing_column
 from deid.formats.source import Entry, Options, Outcome, Pairing, Source, make_entry
 from deid.note import Field
 
@@ -142,7 +142,7 @@ class Jsonl:
             if sample and named and not any(wanted[0] in members for members in sample):
                 hint = f"choose another with {OPTIONS[role]}"
                 raise missing_column(wanted[0], names, hint=hint, place=self.name)
-        for role, given in (("drop", self._options.drop), ("known", tuple(self._options.known_columns))):
+        for role, given in self._options.named():
             if given:
                 every = list(dict.fromkeys(top for top, _ in self._names))
                 check_named(given, every, role=role, place=self.name, text=self._keys["text"][0])
@@ -175,7 +175,7 @@ class Jsonl:
                 ordinal, place, None, Reason.INVALID_RECORD, "not a JSON object with distinct keys"
             ), {}
         fields = {role: self._field(members, role) for role in self._keys}
-        told = dict.fromkeys((*self._options.known_columns, *kind_columns(members)))
+        told = self._options.told(members)
         known = {name: members[name].value for name in told if name in members}
         limit = self._options.max_characters
         fields["metadata"] = known

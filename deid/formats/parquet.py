@@ -24,7 +24,7 @@ from deid.formats.atomic import (
     state_of,
 )
 from deid.formats.identifying import identifying
-from deid.formats.schemas import check_named, kind_columns, resolve_roles, table_fields
+from deid.formats.schemas import check_named, resolve_roles, table_fields
 from deid.formats.source import Entry, Options, Outcome, Pairing, make_entry
 from deid.note import Field
 
@@ -65,10 +65,10 @@ class Parquet:
             raise UsageError(
                 f"{place}: column {self._roles.text!r} holds {kind}, not text; choose --text-column"
             )
-        for role, given in (("drop", options.drop), ("known", tuple(options.known_columns))):
+        for role, given in options.named():
             check_named(given, self._schema.names, role=role, place=place, text=self._roles.text)
         self._fields = table_fields(options.fields, self._schema.names, roles=self._roles, drop=options.drop)
-        self._told = dict.fromkeys((*options.known_columns, *kind_columns(self._schema.names)))
+        self._told = options.told(self._schema.names)
         self._carried = pa.schema(
             [field for field in self._schema if field.name not in options.drop], self._schema.metadata
         )

@@ -77,6 +77,7 @@ OPTIONS: Mapping[str, str] = MappingProxyType(
         "note_date": "--date-column",
         "drop": "--drop",
         "known": "--known-column",
+        "order": "--order-by",
     }
 )
 

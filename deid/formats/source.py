@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date
 from difflib import get_close_matches
 from pathlib import Path
@@ -16,7 +16,7 @@ from deid.formats.atomic import reading
 from deid.formats.compressed import compression_of, suffix_of
 from deid.formats.known_values import KINDS
 from deid.formats.pieces import Move
-from deid.formats.schemas import SCHEMAS, Columns, with_schema
+from deid.formats.schemas import SCHEMAS, Columns, kind_columns, with_schema
 from deid.note import KnownValue, Note
 from deid.registry import Registry
 
@@ -128,6 +128,8 @@ class Settings(TypedDict, total=False):
 
     fields: Mapping[str, str]
     known_columns: Mapping[str, str]
+    group_by: str | None
+    order_by: str | None
     max_characters: int
     shard_notes: int
     delimiter: str | None
@@ -144,6 +146,8 @@ class Options:
             become the note's fields.
         known_columns: Column to kind (`deid.formats.known_values.KINDS`) of what it says about the patient;
             a note's metadata holds these columns, and those that say of what kind it is.
+        group_by: Column of note ids; rows that follow one another under one id are one note.
+        order_by: Column of whole numbers that says in which order the rows of a note are read.
         max_characters: Longest text, in code points; longer notes go to quarantine.
         shard_notes: Notes in an output file of a table.
         delimiter: One character between the cells of a CSV file; None for comma, or tab in ``.tsv``.
@@ -156,6 +160,8 @@ class Options:
     drop: tuple[str, ...] = ()
     fields: Mapping[str, str] = field(default_factory=dict)
     known_columns: Mapping[str, str] = field(default_factory=dict)
+    group_by: str | None = None
+    order_by: str | None = None
     max_characters: int = 1_000_000
     shard_notes: int = 50_000
     delimiter: str | None = None
@@ -164,9 +170,25 @@ class Options:
         for name in ("max_characters", "shard_notes"):
             if getattr(self, name) < 1:
                 raise UsageError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if self.order_by and not self.group_by:
+            raise UsageError("--order-by says in which order the rows of a note stand; name --group-by too")
         for kind in self.known_columns.values():
             if kind not in KINDS:
                 raise UsageError(unknown_name("kind of known value", kind, KINDS))
+
+    def told(self, names: Iterable[str]) -> tuple[str, ...]:
+        """Return the columns that a note's metadata holds.
+
+        Args:
+            names: Columns of the source.
+        """
+        asked = (*self.known_columns, *((self.order_by,) if self.order_by else ()), *kind_columns(names))
+        return tuple(dict.fromkeys(asked))
+
+    def named(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        """Return the columns that must be there, by the role they were named for."""
+        order = (self.order_by,) if self.order_by else ()
+        return (("drop", self.drop), ("known", tuple(self.known_columns)), ("order", order))
 
 
 FORMATS: Registry[Callable[[Path, Options], Source]] = Registry(
@@ -187,6 +209,7 @@ _SUFFIXES: Mapping[str, str] = {
     ".parquet": "parquet",
 }
 _FOLDERS = ("parquet", "txt")
+_TABLES = ("jsonl", "csv", "parquet")
 _ISO_DATE = re.compile(r"(\d{4}-\d{2}-\d{2}|\d{8})(?!\d)")
 
 
@@ -213,9 +236,12 @@ def open_source(
         UsageError: for a path, format, preset, column or limit that cannot be used.
         InputOutputError: if the input cannot be read.
     """
-    options = Options(columns=with_schema(columns or Columns(), schema), drop=drop, **settings)
+    roles = with_schema(columns or Columns(), schema)
+    if group_by := settings.get("group_by"):
+        roles = replace(roles, note_id=group_by)
+    options = Options(columns=roles, drop=drop, **settings)
     if str(path) == "-":
-        return _open_stdin(format, options)
+        return _rows_as_notes(_open_stdin(format, options), "jsonl", options)
     where = Path(path)
     with reading(str(path)):
         if not where.exists():
@@ -224,7 +250,19 @@ def open_source(
             raise UsageError(
                 f"input {path}: a pipe or device can be read only once; give '-' to read JSONL from it"
             )
-        return FORMATS.get(format or _detect(where))(where, options)
+        name = format or _detect(where)
+        return _rows_as_notes(FORMATS.get(name)(where, options), name, options)
+
+
+def _rows_as_notes(source: Source, format: str, options: Options) -> Source:
+    """Put the rows of a note together, where that is asked for."""
+    if not options.group_by:
+        return source
+    if format not in _TABLES:
+        raise UsageError(f"input {source.name}: only {', '.join(_TABLES)} have rows to group by a column")
+    from deid.formats.grouped import Grouped
+
+    return Grouped(source, options)
 
 
 def _open_stdin(format: str | None, options: Options) -> Source:

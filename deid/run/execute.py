@@ -66,6 +66,8 @@ class RunRequest:
         drop: Columns that are not carried to the output.
         known_columns: Column to the kind of known value that it holds.
         delimiter: Between the cells of a CSV file; by its name when None.
+        group_by: Column of note ids, where a note is in many rows.
+        order_by: Column that numbers the rows of a note.
         max_characters: Longest note in code points; longer ones are quarantined.
         shard_notes: Notes in an output file of a table.
         patients: File of known values by patient.
@@ -87,6 +89,8 @@ class RunRequest:
     drop: tuple[str, ...] = ()
     known_columns: Mapping[str, str] = field(default_factory=dict)
     delimiter: str | None = None
+    group_by: str | None = None
+    order_by: str | None = None
     max_characters: int = 1_000_000
     shard_notes: int = 50_000
     patients: Path | None = None
@@ -190,6 +194,8 @@ def _open(request: RunRequest, policy: Policy) -> Source:
         max_characters=request.max_characters,
         shard_notes=request.shard_notes,
         delimiter=request.delimiter,
+        group_by=request.group_by,
+        order_by=request.order_by,
     )
 
 
@@ -245,6 +251,8 @@ def _draft(request: RunRequest, policy: Policy, source: Source, model: ModelFact
             "known_columns": dict(request.known_columns),
             "known_values": manifests.file_digest(patients) if patients is not None else None,
             "delimiter": request.delimiter,
+            "group_by": request.group_by,
+            "order_by": request.order_by,
             "max_characters": request.max_characters,
             "shard_notes": request.shard_notes,
             "partitioning": asdict(request.partitioning),
