@@ -7,7 +7,7 @@ from pathlib import Path
 
 from deid.audit.safe_harbor import operator_words
 from deid.detect.description_recognizer import PolicyEncoder
-from deid.encoder.model import DescriptionEncoder
+from deid.encoder.load import load_encoder
 from deid.errors import NoteError, UsageError
 from deid.note import Note, Span
 from deid.policy import EntityType, Policy
@@ -109,7 +109,7 @@ def explain(text: str, policy: Policy, *, model: Path | None = None) -> Explanat
     if isinstance(spans, NoteError):
         raise UsageError(f"the text cannot be worked on: {spans.reason}")
     described = {kind.name: kind for kind in policy.types if "encoder" in kind.detect}
-    encoder = PolicyEncoder(policy, DescriptionEncoder.shared(model)) if described else None
+    encoder = PolicyEncoder(policy, load_encoder(model)) if described else None
     limits: dict[str, float] = {}
     if encoder is not None:
         limits = dict(zip(encoder.types.names, map(float, encoder.types.thresholds), strict=True))

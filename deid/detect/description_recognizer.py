@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from presidio_analyzer import EntityRecognizer, RecognizerResult
@@ -18,9 +19,11 @@ from deid.detect.nlp import text_of
 from deid.detect.presidio_registry import DescriptionRecognizerConfig, register
 from deid.detect.results import as_results, narrowed
 from deid.encoder.decode import Mention, decode
-from deid.encoder.model import DescriptionEncoder, TypeVectors
+from deid.encoder.interface import DescribedTypes, Encoder, WordScorer
+from deid.encoder.load import load_encoder
 from deid.encoder.windows import FloatArray
 from deid.encoder.words import Words
+from deid.errors import UsageError
 from deid.note import Finding
 from deid.policy import Policy, load_policy
 
@@ -37,14 +40,14 @@ class PolicyEncoder:
         encoder: The encoder; the one that ships with the package when None.
     """
 
-    def __init__(self, policy: Policy, encoder: DescriptionEncoder | None = None) -> None:
-        self.encoder = encoder or DescriptionEncoder.shared()
+    def __init__(self, policy: Policy, encoder: Encoder[Any] | None = None) -> None:
+        self.encoder = encoder or load_encoder()
         types = {kind.name: kind for kind in policy.types if "encoder" in kind.detect}
         self._kinds = types
         thresholds = {
             name: float(kind.threshold) for name, kind in types.items() if kind.threshold != "calibrated"
         }
-        self.types: TypeVectors = self.encoder.describe(types, thresholds=thresholds)
+        self.types: DescribedTypes = self.encoder.describe(types, thresholds=thresholds)
 
     def find(self, texts: Sequence[str]) -> list[tuple[Finding, ...]]:
         """Find mentions in many texts at once.
@@ -70,7 +73,14 @@ class PolicyEncoder:
         Returns:
             For each text sorted, disjoint findings. A score is a threshold at which the mention is found: the
             lowest probability of its words, rounded down to 3 decimals.
+
+        Raises:
+            UsageError: if the encoder does not score words.
         """
+        if not isinstance(self.encoder, WordScorer):
+            raise UsageError(
+                "candidates come from an encoder that scores words; this model finds whole mentions"
+            )
         at = self.types.names.index(entity_type)
         words = [self.encoder.split(text) for text in texts]
         scores = self.encoder.scores(words, self.types)
@@ -215,7 +225,7 @@ class DescriptionRecognizer(EntityRecognizer):
     def load(self) -> None:
         """Load the weights and encode the policy's descriptions."""
         if self._encoder is None:
-            self._encoder = PolicyEncoder(self._policy, DescriptionEncoder.shared(self._model))
+            self._encoder = PolicyEncoder(self._policy, load_encoder(self._model))
 
     @property
     def encoder(self) -> PolicyEncoder:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import cast
+from typing import Any, cast
 
 from presidio_analyzer import AnalyzerEngine, EntityRecognizer, RecognizerRegistry, RecognizerResult
 from presidio_analyzer.context_aware_enhancers import ContextAwareEnhancer
@@ -12,7 +12,7 @@ from presidio_analyzer.nlp_engine import NlpArtifacts
 from deid.detect.description_recognizer import DescriptionRecognizer, EncoderComponent, PolicyEncoder
 from deid.detect.nlp import BlankNlpEngine, Component
 from deid.detect.rule_recognizer import RuleRecognizer
-from deid.encoder.model import DescriptionEncoder
+from deid.encoder.interface import Encoder
 from deid.note import Finding
 from deid.policy import Policy
 
@@ -62,7 +62,7 @@ class Detector:
         self,
         policy: Policy,
         *,
-        encoder: DescriptionEncoder | None = None,
+        encoder: Encoder[Any] | None = None,
         recognizers: Sequence[EntityRecognizer] = (),
     ) -> None:
         self.policy = policy
@@ -71,7 +71,7 @@ class Detector:
         own: list[EntityRecognizer] = [rules, *recognizers]
         self._detectors = {_name(recognizer): "rules" for recognizer in own}
         components: list[Component] = []
-        self.encoder: DescriptionEncoder | None = None
+        self.encoder: Encoder[Any] | None = None
         if any("encoder" in kind.detect for kind in policy.types):
             ready = PolicyEncoder(policy, encoder)
             described = DescriptionRecognizer(policy, encoder=ready)

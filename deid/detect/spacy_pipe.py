@@ -81,9 +81,7 @@ def make_deid_component(nlp: Language, name: str, policy: str, model: str | None
     """
     # spaCy imports this module for every pipeline of a program that has the package installed.
     from deid.detect.engine import Detector
-    from deid.encoder.model import DescriptionEncoder
+    from deid.encoder.load import load_encoder
 
     del nlp, name
-    return DeidComponent(
-        Detector(load_policy(policy), encoder=DescriptionEncoder.shared(Path(model)) if model else None)
-    )
+    return DeidComponent(Detector(load_policy(policy), encoder=load_encoder(Path(model)) if model else None))

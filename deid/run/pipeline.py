@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, overload
 from deid.detect.engine import Detector
 from deid.detect.known import KnownValueRecognizer
 from deid.detect.propagate import propagate
-from deid.encoder.model import DescriptionEncoder
+from deid.encoder.load import load_encoder
 from deid.errors import NoteError, Reason, UsageError
 from deid.keys import Keys
 from deid.note import DeidentifiedNote, Finding, Note, Span
@@ -84,7 +84,7 @@ class Deidentifier:
     def model_digest(self) -> str:
         """Digest of the encoder's model folder; empty if the policy does not use it."""
         encoder = self._detector.encoder
-        return encoder.folder.digest if encoder else ""
+        return encoder.digest if encoder else ""
 
     @property
     def runtime(self) -> str:
@@ -259,7 +259,7 @@ def _findings(found: tuple[Finding, ...] | NoteError) -> tuple[Finding, ...]:
 def _detector(policy: Policy, model: Path | None, runtime: str, streams: int) -> Detector:
     encoder = None
     if any("encoder" in kind.detect for kind in policy.types):
-        encoder = DescriptionEncoder.shared(model, runtime=runtime, streams=streams)
+        encoder = load_encoder(model, runtime=runtime, streams=streams)
     return Detector(policy, encoder=encoder)
 
 

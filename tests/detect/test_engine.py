@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -114,7 +113,7 @@ def test_a_policy_without_the_encoder_loads_none(monkeypatch: pytest.MonkeyPatch
     def refuse(*args: object, **kwargs: object) -> None:
         raise AssertionError("loaded")
 
-    monkeypatch.setattr(description_recognizer, "DescriptionEncoder", SimpleNamespace(shared=refuse))
+    monkeypatch.setattr(description_recognizer, "load_encoder", refuse)
     detector = Detector(policy(kind("MRN", "rules")))
     assert detector.encoder is None
     ((found,),) = detector.detect(["MRN 0012345"])
