@@ -1,4 +1,4 @@
-"""``deid policy list | show | lint | test | diff | explain | new | preview | schema``."""
+"""``deid policy list | show | lint | test | diff | explain | new | preview | suggest | schema``."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from deid.cli.options import column_options, columns_of, model_option
+from deid.cli.policy_suggest import suggest
 
 if TYPE_CHECKING:
     from deid.authoring.compare import Change
@@ -31,6 +32,9 @@ def command() -> None:
     Example:
       deid policy lint my-policy.yaml
     """
+
+
+command.add_command(suggest)
 
 
 @command.command("list")

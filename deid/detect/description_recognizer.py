@@ -30,6 +30,7 @@ from deid.policy import Policy, load_policy
 COMPONENT = "deid_encoder"
 # Thresholds at which candidates are sought, each about three quarters of the one before.
 CANDIDATE_LEVELS = (0.6, 0.45, 0.33, 0.25, 0.18, 0.14, 0.1, 0.075, 0.055, 0.04, 0.03, 0.02)
+_LEAST_OF_STRONGEST = 0.25  # words with a smaller share of the strongest score are no part of a candidate
 
 
 class PolicyEncoder:
@@ -63,15 +64,15 @@ class PolicyEncoder:
     def candidates(self, texts: Sequence[str], entity_type: str) -> list[tuple[Finding, ...]]:
         """Find what would be a mention of a type if its threshold were lower, and what is one now.
 
-        The threshold is lowered step by step, all other types competing as they do; a candidate ends where it
-        ended at the step at which it first appeared.
+        The threshold is lowered step by step, all other types competing as they do. A candidate grows from
+        step to step, but takes in no words that are much weaker than its own.
 
         Args:
             texts: Notes of any length.
             entity_type: A type of the policy that the encoder looks for.
 
         Returns:
-            For each text sorted, disjoint findings. A score is a threshold at which the mention is found: the
+            For each text sorted, disjoint findings. A score is a threshold at which all of it is found: the
             lowest probability of its words, rounded down to 3 decimals.
 
         Raises:
@@ -85,17 +86,17 @@ class PolicyEncoder:
         words = [self.encoder.split(text) for text in texts]
         scores = self.encoder.scores(words, self.types)
         return [
-            tuple(sorted(self._candidates(text, split, both, at)))
+            tuple(_joined(text, self._candidates(text, split, both, at)))
             for text, split, both in zip(texts, words, scores, strict=True)
         ]
 
     def _candidates(
         self, text: str, words: Words, both: tuple[FloatArray, FloatArray], at: int
-    ) -> Iterator[Finding]:
+    ) -> list[Finding]:
         inside, _ = both
         own = inside[:, at] if inside.size else np.zeros(0, np.float32)
         thresholds = self.types.thresholds.copy()
-        taken: list[Finding] = []
+        found: list[Finding] = []
         above = np.inf
         for level in CANDIDATE_LEVELS:
             if not ((own >= level) & (own < above)).any():
@@ -103,14 +104,17 @@ class PolicyEncoder:
             thresholds[at] = level
             mentions = decode(text, words, both, thresholds, first=self.types.unseen)
             for mention, finding in self._kept(text, mentions):
-                if mention.type_index != at or any(_overlap(finding, each) for each in taken):
+                if mention.type_index != at or any(_place(finding) == _place(each) for each in found):
                     continue
                 lowest = _lowest(text, words, own, mention)
                 # Found at this step and not at the one before: another type was the stronger one there.
                 score = lowest if lowest < above else level
-                taken.append(replace(finding, score=max(int(score * 1000) / 1000, CANDIDATE_LEVELS[-1])))
-                yield taken[-1]
+                candidate = replace(finding, score=max(int(score * 1000) / 1000, CANDIDATE_LEVELS[-1]))
+                parts = [each for each in found if each.start < finding.end and finding.start < each.end]
+                if all(_alike(candidate, each) for each in parts):
+                    found = [*(each for each in found if each not in parts), candidate]
             above = level
+        return found
 
     def _kept(self, text: str, mentions: Sequence[Mention]) -> Iterator[tuple[Mention, Finding]]:
         """Yield the mentions that count, each with the finding it becomes."""
@@ -128,8 +132,25 @@ class PolicyEncoder:
                 yield each, finding
 
 
-def _overlap(one: Finding, other: Finding) -> bool:
-    return one.start < other.end and other.start < one.end
+def _place(finding: Finding) -> tuple[int, int]:
+    return finding.start, finding.end
+
+
+def _alike(one: Finding, other: Finding) -> bool:
+    low, high = sorted((one.score, other.score))
+    return low >= high * _LEAST_OF_STRONGEST
+
+
+def _joined(text: str, found: Sequence[Finding]) -> list[Finding]:
+    """Join candidates with no more than a space between them: parts of one number that the encoder cut."""
+    joined: list[Finding] = []
+    for each in sorted(found):
+        before = joined[-1] if joined else None
+        if before and text[before.end : each.start] in ("", " ") and _alike(before, each):
+            joined[-1] = replace(before, end=each.end, score=min(before.score, each.score))
+        else:
+            joined.append(each)
+    return joined
 
 
 def _lowest(text: str, words: Words, own: FloatArray, mention: Mention) -> float:
