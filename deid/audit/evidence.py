@@ -69,6 +69,16 @@ def gather(directory: Path, *, evaluation: Path | None = None, review: Path | No
     )
 
 
+def figures_of(model: str) -> Mapping[str, Any] | None:
+    """Return the figures that come with the package, if they were measured with a model.
+
+    Args:
+        model: The model's digest.
+    """
+    figures = _shipped()
+    return figures if figures["model"] == model else None
+
+
 def _shipped() -> Mapping[str, Any]:
     path = files("deid.audit").joinpath("measured.json")
     return _checked(json.loads(path.read_text(encoding="utf-8")), path.name)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -14,20 +16,38 @@ def command() -> None:
 
 
 @command.command("info")
-@click.option("--model", type=click.Path(path_type=Path), help="A model folder; default: the shipped one.")
+@click.argument("folder", required=False, type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def info(model: Path | None, *, as_json: bool) -> None:
-    """Print the encoder's digest, sizes and calibration.
+def info(folder: Path | None, *, as_json: bool) -> None:
+    """Load the model of a FOLDER, or else the shipped one, and print what it is.
+
+    Kind, digest, licence, sizes, runtime, thresholds, measured figures where there are some for these very
+    weights, and where its card lies.
 
     \b
-    Example:
-      deid model info --json
+    Examples:
+      deid model info
+      deid model info openbioner-base/ --json
     """
-    from deid.encoder.weights import model_info
+    from deid.audit.evidence import figures_of
+    from deid.encoder.load import model_info
 
-    values = model_info(model)
+    values = model_info(folder)
+    found = figures_of(values["digest"])
+    measured = (
+        {key: found[key] for key in ("policy", "gold", "notes", "mentions", "figures")} if found else None
+    )
     if as_json:
-        click.echo(json.dumps(values, indent=2))
+        click.echo(json.dumps({**values, "measured": measured}, indent=2))
         return
     for key, value in values.items():
-        click.echo(f"{key}: {value}")
+        click.echo(f"{key.replace('_', ' ')}: {'not stated' if value is None else value}")
+    click.echo(f"measured: {_in_words(measured) if measured else 'no figures for these weights'}")
+
+
+def _in_words(measured: Mapping[str, Any]) -> str:
+    names = ("recall", "notes_without_leak", "precision", "over_redaction", "typed_strict_f1")
+    figures = ", ".join(
+        f"{name.replace('_', ' ')} {measured['figures'][name]['value']:.3f}" for name in names
+    )
+    return f"{figures} under {measured['policy']['name']}, with rules, on {measured['notes']} notes"

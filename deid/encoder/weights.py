@@ -5,9 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from safetensors import safe_open
@@ -157,23 +156,3 @@ class ModelFolder:
         """Read the parameters as float32, by their torch names."""
         with safe_open(self.path / _WEIGHTS, framework="numpy") as stream:
             return {name: np.asarray(stream.get_tensor(name), dtype=np.float32) for name in stream.keys()}  # noqa: SIM118 - not a mapping
-
-
-def model_info(path: Path | None = None) -> dict[str, Any]:
-    """Return what identifies a model: folder, digest, sizes, calibration.
-
-    Args:
-        path: A model folder; the shipped one when None.
-    """
-    folder = ModelFolder.open(path or default_folder())
-    calibration = folder.calibration()
-    return {
-        "folder": str(folder.path),
-        "digest": folder.digest,
-        "megabytes": round((folder.path / _WEIGHTS).stat().st_size / 1e6, 1),
-        **asdict(folder.config()),
-        "calibrated_recall": calibration.recall,
-        "calibrated_types": len(calibration.thresholds),
-        "pooled_threshold": calibration.pooled,
-        "licence": "Apache-2.0",
-    }
