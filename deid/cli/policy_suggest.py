@@ -158,6 +158,8 @@ def _find(policy: Policy, entity_type: str, options: dict[str, Any]) -> Pool:
         format=options["format"],
         schema=options["schema"],
         delimiter=options["delimiter"],
+        group_by=options["group_by"],
+        order_by=options["order_by"],
     )
     drawn = draw_notes(source, options["limit"], seed=options["seed"])
     unreadable = f", {drawn.unreadable} records cannot be read" if drawn.unreadable else ""
