@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Protocol, TypedDict, Unpack, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypedDict, Unpack, runtime_checkable
 
 from deid.errors import IntegrityError, Reason, UsageError, unknown_name
 from deid.formats.atomic import reading
@@ -19,6 +19,9 @@ from deid.formats.pieces import Move
 from deid.formats.schemas import SCHEMAS, Columns, kind_columns, with_schema
 from deid.note import KnownValue, Note
 from deid.registry import Registry
+
+if TYPE_CHECKING:
+    from deid.keys import Keys
 
 __all__ = ["FORMATS", "SCHEMAS", "Columns", "Entry", "Options", "Outcome", "Source", "open_source"]
 
@@ -133,6 +136,8 @@ class Settings(TypedDict, total=False):
     max_characters: int
     shard_notes: int
     delimiter: str | None
+    operators: Mapping[str, str] | None
+    id_keys: Keys | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,6 +156,10 @@ class Options:
         max_characters: Longest text, in code points; longer notes go to quarantine.
         shard_notes: Notes in an output file of a table.
         delimiter: One character between the cells of a CSV file; None for comma, or tab in ``.tsv``.
+        operators: The policy's types and the name of each one's operator; None where no policy is at work, as
+            when an output is read.
+        id_keys: The secret, where the policy derives other numbers from it; ids that records refer to one
+            another by may then be derived from it.
 
     Raises:
         UsageError: for a limit below 1 or a kind that does not exist.
@@ -165,6 +174,8 @@ class Options:
     max_characters: int = 1_000_000
     shard_notes: int = 50_000
     delimiter: str | None = None
+    operators: Mapping[str, str] | None = None
+    id_keys: Keys | None = None
 
     def __post_init__(self) -> None:
         for name in ("max_characters", "shard_notes"):

@@ -25,7 +25,7 @@ from deid.formats.schemas import with_schema
 from deid.formats.source import Columns, Entry, KnowsPatients, Outcome, Source, open_source
 from deid.keys import Keys
 from deid.note import KnownValue
-from deid.operate.catalog import needs_code
+from deid.operate.catalog import needs_code, needs_key
 from deid.policy import Policy, load_policy
 from deid.run import manifest as manifests
 from deid.run.crosswalk import Crosswalk, Patients
@@ -46,6 +46,7 @@ from deid.run.units import Partitioning, Receipt, Unit, finished, merge_units, r
 from deid.run.workers import FACTORY, Desk, ModelFacts, Recipe, Workers, cores, open_workers
 
 _REPORT_EVERY = 1000
+_ID_TYPE = "OTHER_ID"  # decides whether ids of records are derived from the secret
 _LOGGED = ("path", "entity_type", "operator")  # of a field; its value stays out of the log
 
 
@@ -183,6 +184,8 @@ def _silent(_: Progress) -> None:
 
 
 def _open(request: RunRequest, policy: Policy) -> Source:
+    operators = {kind.name: kind.operator for kind in policy.types}
+    ids = operators.get(_ID_TYPE)
     return open_source(
         request.input,
         columns=request.columns,
@@ -196,6 +199,8 @@ def _open(request: RunRequest, policy: Policy) -> Source:
         delimiter=request.delimiter,
         group_by=request.group_by,
         order_by=request.order_by,
+        operators={name: operator.name for name, operator in operators.items()},
+        id_keys=request.keys if ids is not None and needs_key(ids) else None,
     )
 
 
