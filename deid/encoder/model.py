@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
@@ -15,6 +15,7 @@ from deid.encoder.config import EncoderConfig
 from deid.encoder.decode import Mention, decode, merge_windows
 from deid.encoder.describe import Described, wordings
 from deid.encoder.interface import LEAST_THRESHOLD, DescribedTypes
+from deid.encoder.kept import Kept
 from deid.encoder.weights import Calibration, ModelFolder, default_folder
 from deid.encoder.windows import Batch, FloatArray, Window, fade, lay_out, split_windows
 from deid.encoder.words import WordPieces, Words
@@ -40,8 +41,8 @@ class Runtime(Protocol):
     def describe(self, batches: Iterable[Batch]) -> list[FloatArray]:
         """Return [D, 2, P] unit type vectors for each batch of D descriptions, in order."""
 
-    def score(self, batches: Iterable[Batch], types: FloatArray) -> list[FloatArray]:
-        """Return [2, B, W, T] logits for each batch, in order; batches are drawn as they are needed."""
+    def read(self, batches: Iterable[Batch]) -> Iterator[FloatArray]:
+        """Yield [B, W, 2, P] unit word vectors for each batch, in order; batches are drawn as needed."""
 
 
 RUNTIMES: Registry[type[Runtime]] = Registry(
@@ -51,6 +52,8 @@ RUNTIMES: Registry[type[Runtime]] = Registry(
         "torch": "deid.encoder.torch_runtime:TorchRuntime",
     },
 )
+
+_WORDING_BYTES = 16_000_000  # about eight thousand wordings
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,9 @@ class TypeVectors(DescribedTypes):
 
 class DescriptionEncoder:
     """Finds mentions of described types in texts, all types in one pass.
+
+    The network reads a text without knowing the types, and a wording without knowing the texts. What it has
+    read of a wording is kept; what it has read of a text can be, for whoever tries types on the same texts.
 
     Args:
         folder: A model folder; the one that ships with the package when None.
@@ -88,10 +94,12 @@ class DescriptionEncoder:
         self.config = self.folder.config()
         self.calibration = self.folder.calibration()
         self._pieces = WordPieces(self.folder.vocabulary())
-        self._runtime = RUNTIMES.get(runtime)(
-            self.config, self.folder.weights(), streams=streams, precision=precision
-        )
+        weights = self.folder.weights()
+        self._scale, self._bias = (weights[name].reshape(2, 1, 1) for name in ("scale", "bias"))
+        self._runtime = RUNTIMES.get(runtime)(self.config, weights, streams=streams, precision=precision)
         self._batch_pieces = batch_pieces
+        self._wordings: Kept[str] = Kept(_WORDING_BYTES)
+        self._windows_read: Kept[bytes] = Kept(0)
 
     @classmethod
     def shared(
@@ -106,6 +114,14 @@ class DescriptionEncoder:
         """
         found = ModelFolder.open(folder or default_folder())
         return _loaded(found.path.resolve(), found.digest, runtime, streams)
+
+    def keep_texts(self, most_bytes: int) -> None:
+        """Keep what is read of texts from now on, so that other types can be tried on them at once.
+
+        Args:
+            most_bytes: Memory for it; about 2 kB a word.
+        """
+        self._windows_read = Kept(most_bytes)
 
     @property
     def digest(self) -> str:
@@ -160,6 +176,16 @@ class DescriptionEncoder:
         )
 
     def _describe_texts(self, texts: Sequence[str]) -> FloatArray:
+        """Encode wordings: [D, 2, P]; those of an earlier call are kept."""
+        known = {text: self._wordings.get(text) for text in texts}
+        new = [text for text, vectors in known.items() if vectors is None]
+        for text, vectors in zip(new, self._encode(new), strict=True):
+            known[text] = vectors
+            self._wordings.put(text, vectors)
+        found = [vectors for text in texts if (vectors := known[text]) is not None]
+        return np.stack(found) if found else np.zeros((0, 2, self.config.projection), dtype=np.float32)
+
+    def _encode(self, texts: Sequence[str]) -> FloatArray:
         """Encode wordings of any length: [D, 2, P]; long ones are the mean over their windows."""
         words = [self._pieces.split(text) for text in texts]
         windows = [window for index, text in enumerate(words) for window in self._windows(text, index)]
@@ -200,18 +226,37 @@ class DescriptionEncoder:
             words: Texts cut by `split`.
             types: From `describe`.
         """
+        parts: list[list[tuple[slice, FloatArray, FloatArray]]] = [[] for _ in words]
+        across = np.ascontiguousarray(types.vectors.transpose(1, 2, 0))  # [2, P, T]
+        for window, vectors in self._read(words):
+            logits = vectors.transpose(1, 0, 2) @ across * self._scale + self._bias  # [2, w, T]
+            weights = fade(window, len(words[window.text_index]), self.config.overlap // 2)
+            where = slice(window.first_word, window.last_word)
+            parts[window.text_index].append((where, weights, logits))
+        return [self._joined(part, len(text)) for part, text in zip(parts, words, strict=True)]
+
+    def _read(self, words: Sequence[Words]) -> Iterator[tuple[Window, FloatArray]]:
+        """Yield every window with the [w, 2, P] vectors of its words; kept ones are not read again."""
         windows = [window for index, text in enumerate(words) for window in self._windows(text, index)]
-        order = sorted(windows, key=lambda window: (window.pieces, window.text_index, window.first_word))
+        keys: dict[Window, bytes] = {}
+        if self._windows_read.most_bytes:
+            keys = {window: _window_digest(words[window.text_index], window) for window in windows}
+        new = []
+        for window in windows:
+            vectors = self._windows_read.get(keys[window]) if keys else None
+            if vectors is None:
+                new.append(window)
+            else:
+                yield window, vectors
+        order = sorted(new, key=lambda window: (window.pieces, window.text_index, window.first_word))
         groups = self._batches(order)
         batches = (lay_out(group, words, self._pieces) for group in groups)
-        parts: list[list[tuple[slice, FloatArray, FloatArray]]] = [[] for _ in words]
-        for group, logits in zip(groups, self._runtime.score(batches, types.vectors), strict=True):
-            for row, window in enumerate(group):
-                size = window.last_word - window.first_word
-                weights = fade(window, len(words[window.text_index]), self.config.overlap // 2)
-                where = slice(window.first_word, window.last_word)
-                parts[window.text_index].append((where, weights, logits[:, row, :size]))
-        return [self._joined(part, len(text)) for part, text in zip(parts, words, strict=True)]
+        for group, read in zip(groups, self._runtime.read(batches), strict=True):
+            for window, of_words in zip(group, read, strict=True):
+                vectors = of_words[: window.last_word - window.first_word]
+                if keys:
+                    self._windows_read.put(keys[window], vectors)
+                yield window, vectors
 
     def _joined(
         self, parts: list[tuple[slice, FloatArray, FloatArray]], count: int
@@ -238,6 +283,17 @@ class DescriptionEncoder:
 def _loaded(path: Path, digest: str, runtime: str, streams: int) -> DescriptionEncoder:
     del digest  # another digest is another model under the same path
     return DescriptionEncoder(path, runtime=runtime, streams=streams)
+
+
+def _window_digest(words: Words, window: Window) -> bytes:
+    """Return a digest of all that the network reads of a window."""
+    bounds = words.first_piece[window.first_word : window.last_word + 1]
+    pieces = words.pieces[bounds[0] : bounds[0] + window.pieces]
+    shapes = words.shapes[window.first_word : window.last_word]
+    digest = hashlib.blake2b(digest_size=16)
+    for column in (bounds - bounds[0], shapes, pieces):
+        digest.update(column.tobytes())
+    return digest.digest()
 
 
 def description_digest(kind: Described) -> str:

@@ -161,6 +161,19 @@ class Network(nn.Module):
         mean = (hidden * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
         return F.normalize(self.type_head(mean).unflatten(-1, (2, self.config.projection)).float(), dim=-1)
 
+    def read(self, hidden: Tensor, pool: Tensor) -> Tensor:
+        """Turn hidden states into word vectors, which know nothing of types.
+
+        Args:
+            hidden: [B, L, H] from `trunk`.
+            pool: [B, W, L] averages a word's pieces.
+
+        Returns:
+            [B, W, 2, P] unit vectors: inside, begin.
+        """
+        words = self.word_head(pool.to(hidden.dtype) @ hidden).unflatten(-1, (2, self.config.projection))
+        return F.normalize(words.float(), dim=-1)
+
     def score(self, hidden: Tensor, pool: Tensor, types: Tensor) -> Tensor:
         """Score words against types.
 
@@ -172,6 +185,5 @@ class Network(nn.Module):
         Returns:
             [2, B, W, T] logits: inside, begin.
         """
-        words = self.word_head(pool.to(hidden.dtype) @ hidden).unflatten(-1, (2, self.config.projection))
-        cosine = torch.einsum("bwxp,txp->xbwt", F.normalize(words.float(), dim=-1), types)
+        cosine = torch.einsum("bwxp,txp->xbwt", self.read(hidden, pool), types)
         return cosine * self.scale[:, None, None, None] + self.bias[:, None, None, None]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import sys
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cached_property
 from queue import SimpleQueue
@@ -52,17 +52,17 @@ class Inference:
         self._streams = streams
         self._threads = ThreadPoolExecutor(streams) if streams > 1 else None
 
-    def run(self, inputs: Iterable[Mapping[str, Any]]) -> list[FloatArray]:
-        """Return the output for each batch of inputs, in order; batches are drawn as they are needed."""
+    def run(self, inputs: Iterable[Mapping[str, Any]]) -> Iterator[FloatArray]:
+        """Yield the output for each batch of inputs, in order; batches are drawn as they are needed."""
         if self._threads is None:
-            return [self._infer(each) for each in inputs]
-        results: list[FloatArray] = []
+            yield from map(self._infer, inputs)
+            return
         waiting: deque[Future[FloatArray]] = deque()
         for each in inputs:
             waiting.append(self._threads.submit(self._infer, each))
             if len(waiting) > 2 * self._streams:
-                results.append(waiting.popleft().result())
-        return [*results, *(future.result() for future in waiting)]
+                yield waiting.popleft().result()
+        yield from (future.result() for future in waiting)
 
     def _infer(self, inputs: Mapping[str, Any]) -> FloatArray:
         request = self._requests.get()
@@ -104,15 +104,15 @@ class OpenVinoRuntime:
         best = "int8" if native == "bf16" and has_ranges(weights) else native
         self.precision = precision or best
         self._graph = Graph(config, weights)
-        self._score = Inference(
-            self._graph.scoring(self.precision == "int8"), precision=self.precision, streams=streams
+        self._reading = Inference(
+            self._graph.reading(self.precision == "int8"), precision=self.precision, streams=streams
         )
 
     def describe(self, batches: Iterable[Batch]) -> list[FloatArray]:
         """Return [D, 2, P] unit type vectors for each batch of D descriptions, in order."""
-        compiled = self._describing
+        request = self._describing.create_infer_request()  # threads must not share one
         inputs = ({"ids": batch.ids, "shapes": batch.shapes, "mask": batch.mask} for batch in batches)
-        return [np.array(compiled(each)[0], dtype=np.float32) for each in inputs]
+        return [np.array(request.infer(each)[0], dtype=np.float32) for each in inputs]
 
     @cached_property
     def _describing(self) -> Any:
@@ -120,16 +120,10 @@ class OpenVinoRuntime:
         options = {"INFERENCE_PRECISION_HINT": "f32"}
         return _kept(ov.Core().compile_model(self._graph.describing(), "CPU", options))
 
-    def score(self, batches: Iterable[Batch], types: FloatArray) -> list[FloatArray]:
-        """Return [2, B, W, T] logits (inside, begin) for each batch, in order."""
-        return self._score.run(
-            {
-                "ids": batch.ids,
-                "shapes": batch.shapes,
-                "mask": batch.mask,
-                "pool": batch.pool,
-                "types": types,
-            }
+    def read(self, batches: Iterable[Batch]) -> Iterator[FloatArray]:
+        """Yield [B, W, 2, P] unit word vectors (inside, begin) for each batch, in order."""
+        return self._reading.run(
+            {"ids": batch.ids, "shapes": batch.shapes, "mask": batch.mask, "pool": batch.pool}
             for batch in batches
         )
 
@@ -218,20 +212,13 @@ class Graph:
         integers = {name: ops.parameter([-1, -1], ov.Type.i32, name) for name in ("ids", "shapes")}
         return {**integers, "mask": ops.parameter([-1, -1], ov.Type.f32, "mask")}
 
-    def scoring(self, quantized: bool) -> ov.Model:
-        """Build ids, shapes, mask, pool, types -> [2, B, W, T] logits."""
+    def reading(self, quantized: bool) -> ov.Model:
+        """Build ids, shapes, mask, pool -> [B, W, 2, P] unit vectors."""
         self._quantized = quantized
         inputs = self._inputs()
         inputs["pool"] = ops.parameter([-1, -1, -1], ov.Type.f32, "pool")
-        inputs["types"] = ops.parameter([-1, 2, self._config.projection], ov.Type.f32, "types")
         hidden = self._trunk(inputs["ids"], inputs["shapes"], inputs["mask"])
-        words = self._project(ops.matmul(inputs["pool"], hidden, False, False), "word_head")
-        by_head = ops.transpose(words, np.array([2, 0, 1, 3], dtype=np.int64))  # [2, B, W, P]
-        types = ops.unsqueeze(ops.transpose(inputs["types"], np.array([1, 2, 0], dtype=np.int64)), 1)
-        cosine = ops.matmul(by_head, types, False, False)
-        axes = np.array([1, 2, 3], dtype=np.int64)
-        scale, bias = (ops.unsqueeze(self._constant(name), axes) for name in ("scale", "bias"))
-        return _model(ops.add(ops.multiply(cosine, scale), bias), inputs)
+        return _model(self._project(ops.matmul(inputs["pool"], hidden, False, False), "word_head"), inputs)
 
     def pairs(self) -> ov.Model:
         """Build ids, shapes, mask, pool -> [B, W, N] outputs of N linear heads at the words.

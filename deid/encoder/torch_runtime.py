@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 import torch
@@ -52,14 +52,9 @@ class TorchRuntime:
         return [vectors.float().cpu().numpy() for vectors in described]
 
     @torch.inference_mode()
-    def score(self, batches: Iterable[Batch], types: FloatArray) -> list[FloatArray]:
-        """Return [2, B, W, T] logits (inside, begin) for each batch, in order."""
-        vectors = self._tensor(types)
-        results = []
+    def read(self, batches: Iterable[Batch]) -> Iterator[FloatArray]:
+        """Yield [B, W, 2, P] unit word vectors (inside, begin) for each batch, in order."""
         for batch in batches:
             arguments = (self._tensor(array) for array in (batch.ids, batch.shapes, batch.mask))
             hidden = self._network.trunk(*arguments, quantized=self.precision == "int8")
-            results.append(
-                self._network.score(hidden, self._tensor(batch.pool), vectors).float().cpu().numpy()
-            )
-        return results
+            yield self._network.read(hidden, self._tensor(batch.pool)).cpu().numpy()
