@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import Annotated, Any
@@ -119,6 +119,7 @@ def _insert(pattern: Any, parts: Mapping[str, str]) -> Any:
     return _PART.sub(fragment, pattern) if isinstance(pattern, str) else pattern
 
 
+@lru_cache(maxsize=4096)  # the rules of several policies; re2 keeps fewer than one has
 def compile_pattern(pattern: str, *, ignore_case: bool) -> Any:
     """Compile a pattern for folded UTF-8 bytes; ``^`` and ``$`` match at line ends.
 
