@@ -135,10 +135,15 @@ def _best(reached: FloatArray, first: npt.NDArray[np.bool_] | None) -> npt.NDArr
 
 
 def _covered(inside: FloatArray, thresholds: FloatArray) -> npt.NDArray[np.bool_]:
-    """Say for each word whether it belongs to some mention: [W] booleans."""
+    """Say for each word whether it belongs to some mention: [W] booleans.
+
+    What the strongest types reach together counts from the threshold of the strongest of them, if that is a
+    higher one: who sets a high threshold wants few finds.
+    """
     alone = (inside >= thresholds).any(1)
     strongest = np.sort(inside, axis=1)[:, -_STRONGEST:]
-    return np.asarray(alone | (1 - np.prod(1 - strongest, axis=1) >= _TOGETHER))
+    needed = np.maximum(_TOGETHER, thresholds[inside.argmax(1)])
+    return np.asarray(alone | (1 - np.prod(1 - strongest, axis=1) >= needed))
 
 
 def merge_windows(

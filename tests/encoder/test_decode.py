@@ -57,6 +57,15 @@ def test_cases(
     assert found(pieces, text, inside, begin) == expected
 
 
+@pytest.mark.parametrize(("threshold", "count"), [(0.3, 1), (0.6, 1), (0.7, 0)])
+def test_a_high_threshold_counts_for_types_together_too(
+    pieces: WordPieces, threshold: float, count: int
+) -> None:
+    inside = np.asarray([[0.6, 0.1]], dtype=np.float32)
+    limits = np.full(2, threshold, dtype=np.float32)
+    assert len(decode("Lima", pieces.split("Lima"), (inside, 0 * inside), limits)) == count
+
+
 def test_no_words_and_no_types(pieces: WordPieces) -> None:
     empty = np.zeros((0, 0), dtype=np.float32)
     assert decode("", pieces.split(""), (empty, empty), np.zeros(0, dtype=np.float32)) == ()
