@@ -209,6 +209,7 @@ FORMATS: Registry[Callable[[Path, Options], Source]] = Registry(
         "jsonl": "deid.formats.jsonl:Jsonl",
         "csv": "deid.formats.csv_table:CsvTable",
         "parquet": "deid.formats.parquet:Parquet",
+        "hl7": "deid.formats.hl7v2.source:Hl7",
     },
 )
 _SUFFIXES: Mapping[str, str] = {
@@ -218,6 +219,7 @@ _SUFFIXES: Mapping[str, str] = {
     ".csv": "csv",
     ".tsv": "csv",
     ".parquet": "parquet",
+    ".hl7": "hl7",
 }
 _FOLDERS = ("parquet", "txt")
 _TABLES = ("jsonl", "csv", "parquet")

@@ -12,7 +12,7 @@ from typing import Any
 from deid.audit.log import LOG_NAME
 from deid.errors import NoteError
 from deid.keys import Keys
-from deid.note import DeidentifiedNote, Replacement, Span
+from deid.note import DeidentifiedNote, Note, ReplacedField, Replacement, Span
 from deid.policy import OperatorSpec, Policy, load_policy
 from deid.run.execute import RunRequest, execute
 from deid.run.pipeline import Deidentifier
@@ -52,16 +52,17 @@ class SpanFinder:
         """Find the spans of groups of notes."""
         found = self._deidentifier.find(groups)
         return tuple(
-            tuple(_result(note.note_id, spans) for note, spans in zip(group.notes, each, strict=True))
+            tuple(_result(note, spans) for note, spans in zip(group.notes, each, strict=True))
             for group, each in zip(groups, found, strict=True)
         )
 
 
-def _result(note_id: str, spans: tuple[Span, ...] | NoteError) -> NoteResult:
+def _result(note: Note, spans: tuple[Span, ...] | NoteError) -> NoteResult:
     if isinstance(spans, NoteError):
-        return NoteResult(note_id, None, spans.reason, spans.detail)
+        return NoteResult(note.note_id, None, spans.reason, spans.detail)
     replacements = tuple(Replacement(span, "", "", 0, 0) for span in spans)
-    return NoteResult(note_id, DeidentifiedNote(note_id, "", replacements))
+    fields = tuple(ReplacedField(each.path, each.entity_type, "", "") for each in note.fields)
+    return NoteResult(note.note_id, DeidentifiedNote(note.note_id, "", replacements, fields))
 
 
 def find_spans(request: RunRequest) -> Iterator[dict[str, Any]]:
