@@ -351,7 +351,8 @@ def preview(policy: str, notes: str, *, model: Path | None, **options: Any) -> N
     """
     import webbrowser
 
-    from deid.authoring.preview import Preview, read_entries, serve
+    from deid.authoring.preview import Preview, read_entries
+    from deid.authoring.preview_server import serve
     from deid.formats.source import open_source
 
     source = open_source(

@@ -121,7 +121,7 @@ class DescriptionEncoder:
         Args:
             most_bytes: Memory for it; about 2 kB a word.
         """
-        self._windows_read = Kept(most_bytes)
+        self._windows_read.most_bytes = most_bytes
 
     @property
     def digest(self) -> str:
