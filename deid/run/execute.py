@@ -43,7 +43,7 @@ from deid.run.directory import (
 from deid.run.manifest import Tally
 from deid.run.spool import Spool
 from deid.run.units import Partitioning, Receipt, Unit, finished, merge_units, read_units, stretch_name
-from deid.run.workers import FACTORY, Desk, ModelFacts, Recipe, Workers, cores, open_workers
+from deid.run.workers import FACTORY, Desk, Engine, ModelFacts, Recipe, Workers, cores, open_workers
 
 _REPORT_EVERY = 1000
 _ID_TYPE = "OTHER_ID"  # decides whether ids of records are derived from the secret
@@ -121,7 +121,11 @@ _Values = tuple[KnownValue, ...]
 
 
 def execute(
-    request: RunRequest, *, progress: Report | None = None, clock: Callable[[], float] = time.time
+    request: RunRequest,
+    *,
+    progress: Report | None = None,
+    clock: Callable[[], float] = time.time,
+    engine: Engine = open_workers,
 ) -> RunSummary:
     """Carry out a run.
 
@@ -129,6 +133,8 @@ def execute(
         request: What is asked.
         progress: Told now and then how far the run is.
         clock: Seconds since 1970; goes to timing.json only.
+        engine: Starts the workers: processes of this machine, or tasks on Spark (`deid.run.spark`). What comes
+            out does not depend on it.
 
     Raises:
         UsageError: for an output folder, option or column that cannot be used.
@@ -145,12 +151,13 @@ def execute(
     recipe = Recipe(policy, request.keys, request.factory, request.options)
     job = _Job(request, policy, source, progress or _silent)
     with disk_errors(request.out), hold(request.out, resume=request.resume):
-        with open_workers(recipe, request.workers) as workers:
+        with engine(recipe, request.workers) as workers:
             unfinished = job.begin(workers.model())
             if unfinished:
                 job.work(workers, _merged(known.by_patient, source))
+            count = workers.count
         if unfinished:
-            job.finish(started, clock)
+            job.finish(started, clock, workers=count)
         if job.work_folder.exists():
             shutil.rmtree(job.work_folder)
     return replace(summarize(request.out), unused_columns=known.ignored, seconds=clock() - started)
@@ -314,7 +321,7 @@ class _Job:
             if crosswalk is not None:
                 self._draft["crosswalk"] = {"digest": crosswalk.digest}
 
-    def finish(self, started: float, clock: Callable[[], float]) -> None:
+    def finish(self, started: float, clock: Callable[[], float], *, workers: int) -> None:
         """Write notes, audit log, quarantine list and timing, and last the manifest that says so."""
         out = self._request.out
         prepare_folder(out, source=None)
@@ -323,7 +330,7 @@ class _Job:
                 shutil.rmtree(out / name)
         (out / QUARANTINE).mkdir()
         tally, chain = self._merge()
-        _write_timing(self._request, started=started, ended=clock(), notes=tally.notes)
+        _write_timing(out, started=started, ended=clock(), notes=tally.notes, workers=workers)
         final = manifests.completed(self._draft, tally=tally, chain=chain, keys=self._request.keys)
         manifests.write_json(out / MANIFEST_NAME, final)
 
@@ -397,20 +404,20 @@ def _facts(line: Mapping[str, Any], keys: Keys | None) -> dict[str, Any]:
     }
 
 
-def _write_timing(request: RunRequest, *, started: float, ended: float, notes: int) -> None:
+def _write_timing(out: Path, *, started: float, ended: float, notes: int, workers: int) -> None:
     """Clocks and facts of the machine, apart from all that is the same in every run."""
     seconds = max(ended - started, 1e-9)
     who = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
     unit = 1 if sys.platform == "darwin" else 1024
     own, children = (resource.getrusage(each).ru_maxrss * unit for each in who)
     manifests.write_json(
-        request.out / TIMING,
+        out / TIMING,
         {
             "started": datetime.fromtimestamp(started, UTC).isoformat(),
             "ended": datetime.fromtimestamp(ended, UTC).isoformat(),
             "seconds": round(seconds, 3),
             "notes_per_second": round(notes / seconds, 3),
-            "workers": request.workers,
+            "workers": workers,
             "cores": cores(),
             "peak_memory_bytes": {"main": own, "largest_worker": children},
         },

@@ -245,14 +245,24 @@ def finished(folder: Path, unit: Unit, *, run_id: str) -> Receipt | None:
         unit: The unit.
         run_id: As given to `write_unit`.
     """
+    receipt = receipt_of(folder, unit.name, run_id=run_id)
+    return receipt if receipt is not None and receipt.notes == unit.notes else None
+
+
+def receipt_of(folder: Path, name: str, *, run_id: str) -> Receipt | None:
+    """Return the receipt that a unit's file holds; None if there is no file of this run.
+
+    Args:
+        folder: Where unit files lie.
+        name: The unit.
+        run_id: As given to `write_unit`.
+    """
     try:
-        with _path(folder, unit.name).open("rb") as stream:
+        with _path(folder, name).open("rb") as stream:
             head = json.loads(stream.readline())
     except (FileNotFoundError, ValueError):
         return None
-    if head.get("run") != run_id or head.get("notes") != unit.notes:
-        return None
-    return Receipt(unit.name, head["notes"], head["quarantined"])
+    return Receipt(name, head["notes"], head["quarantined"]) if head.get("run") == run_id else None
 
 
 def merge_units(folder: Path, *, stretches: int, partitions: Sequence[str]) -> Iterator[dict[str, Any]]:

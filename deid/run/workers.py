@@ -5,10 +5,10 @@ from __future__ import annotations
 import multiprocessing
 import os
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib import import_module
@@ -94,11 +94,19 @@ class Desk:
 class Workers(Protocol):
     """One or more processors at work."""
 
+    @property
+    def count(self) -> int:
+        """How many units are worked on side by side."""
+
     def model(self) -> ModelFacts:
         """Describe the model."""
 
     def run(self, units: Iterable[Unit], desk: Desk) -> Iterator[Receipt]:
         """Work on units, and yield a receipt for each as it is finished."""
+
+
+Engine = Callable[[Recipe, int], AbstractContextManager[Workers]]
+"""Starts workers for a recipe, as many as asked, and stops them at the end; `open_workers` is one."""
 
 
 @contextmanager
@@ -136,11 +144,13 @@ def open_workers(recipe: Recipe, count: int) -> Iterator[Workers]:
 
 
 class _Here:
+    count = 1
+
     def __init__(self, processor: Processor) -> None:
         self._processor = processor
 
     def model(self) -> ModelFacts:
-        return _facts(self._processor)
+        return facts_of(self._processor)
 
     def run(self, units: Iterable[Unit], desk: Desk) -> Iterator[Receipt]:
         for unit in units:
@@ -149,12 +159,12 @@ class _Here:
 
 class _Pool:
     def __init__(self, pool: ProcessPoolExecutor, count: int) -> None:
-        self._pool, self._count = pool, count
+        self._pool, self.count = pool, count
         self._most = 2 * count
 
     def model(self) -> ModelFacts:
         # One call for each worker, so that all of them load at the same time.
-        facts = [self._pool.submit(_describe) for _ in range(self._count)]
+        facts = [self._pool.submit(_describe) for _ in range(self.count)]
         first, *_ = [each.result() for each in facts]
         return first
 
@@ -213,7 +223,12 @@ def _failure(unit: Unit, error: Exception) -> InputOutputError:
     )
 
 
-def _facts(processor: Processor) -> ModelFacts:
+def facts_of(processor: Processor) -> ModelFacts:
+    """Return what a manifest says of a processor's model.
+
+    Args:
+        processor: The processor.
+    """
     return ModelFacts(processor.model_digest, str(getattr(processor, "runtime", "")))
 
 
@@ -261,7 +276,7 @@ def _processor() -> Processor:
 
 
 def _describe() -> ModelFacts:
-    return _facts(_processor())
+    return facts_of(_processor())
 
 
 def _run_unit(unit: Unit, desk: Desk) -> Receipt:
