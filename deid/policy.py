@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property
@@ -16,11 +16,17 @@ from typing_extensions import TypeAliasType
 
 from deid.audit.gates import checked_gates
 from deid.errors import PolicyError, unknown_name
-from deid.policy_file import KeyPath, YamlFile, read_yaml, shorten, validate
+from deid.policy_file import KeyPath, YamlFile, all_of, read_yaml, shorten, validate
+from deid.policy_operators import (
+    OPERATOR_NAMES,
+    PARAMETERS,
+    filled,
+    misfit,
+    parameter_problems,
+    tag_of,
+    value_of,
+)
 
-OPERATOR_NAMES = (
-    "encrypt", "generalize", "hash", "keep", "mask", "pseudonym", "redact", "shift_date", "surrogate",
-)  # fmt: skip
 Method = Literal["hhs-safe-harbor", "hhs-expert-determination", "limited-data-set", "custom"]
 Census = Literal["union", "2000", "2010", "2020"]
 Detector = Literal["rules", "encoder", "known", "propagation"]
@@ -37,7 +43,7 @@ class OperatorSpec(_Frozen):
 
     Args:
         name: One of `OPERATOR_NAMES`.
-        params: Parameters of the operator; `deid.operate` checks them.
+        params: Parameters of the operator; `deid.policy_operators` says which there are.
     """
 
     name: str
@@ -85,7 +91,14 @@ _OPERATOR_SCHEMA = {
             "minProperties": 1,
             "maxProperties": 1,
             "additionalProperties": False,
-            "properties": {name: {"type": ["object", "null"]} for name in OPERATOR_NAMES},
+            "properties": {
+                name: {
+                    "type": ["object", "null"],
+                    "additionalProperties": False,
+                    "properties": {key: parameter.schema for key, parameter in parameters.items()},
+                }
+                for name, parameters in PARAMETERS.items()
+            },
         },
     ],
 }
@@ -281,6 +294,15 @@ class ResolvedPolicy:
             path = path[:-1]
         return self.files[0], ()
 
+    def operator_keys(self, entity_type: str) -> KeyPath:
+        """Return the key path of what replaces a type's mentions: its own operator, or the default one.
+
+        Args:
+            entity_type: A type of the policy.
+        """
+        own = ("types", entity_type, "operator")
+        return own if self.origin(*own)[1] == own else ("default_operator",)
+
 
 def policy_directory() -> Path:
     """Return the folder of the shipped policies: inside an installed package, else the repository's."""
@@ -327,7 +349,32 @@ def resolve_policy(name_or_path: str | Path) -> ResolvedPolicy:
         files.append(file)
         entries.append(entry)
         path = _parent(entry, file)
-    return ResolvedPolicy(_merge(entries, files), tuple(files))
+    resolved = ResolvedPolicy(_merge(entries, files), tuple(files))
+    found = _operator_faults(resolved)
+    if faults := [str(resolved.origin(*keys)[0].error(keys, what)) for keys, what in found]:
+        raise all_of(dict.fromkeys(faults))
+    return resolved
+
+
+def _operator_faults(resolved: ResolvedPolicy) -> Iterator[tuple[KeyPath, str]]:
+    """Yield what is wrong with the operators: their parameters, and values that they do not fit."""
+    default = resolved.policy.default_operator
+    for parameter, what in parameter_problems(default.name, default.params):
+        yield ("default_operator", default.name, parameter), what
+    unfit_for: list[str] = []
+    for kind in resolved.policy.types:
+        name, params, keys = kind.operator.name, kind.operator.params, resolved.operator_keys(kind.name)
+        wrong = list(parameter_problems(name, params))
+        unfit = None if wrong else misfit(name, params, value_of(kind.name, kind.i2b2))
+        for parameter, what in [*wrong, *([unfit] if unfit else [])]:
+            path = (*keys, name, parameter) if parameter else keys
+            if keys[0] == "types":
+                yield path, what
+            elif unfit:
+                unfit_for.append(kind.name)
+    if unfit_for:
+        what = f"{default.name} does not fit {', '.join(unfit_for)}; give them operators of their own"
+        yield ("default_operator",), what
 
 
 def policy_schema() -> dict[str, Any]:
@@ -388,6 +435,7 @@ def _merge(entries: list[PolicyEntry], files: list[YamlFile]) -> Policy:
     if not types:
         raise files[0].error(("types",), "a policy needs at least one type; or extend base")
     default = top.get("default_operator", own.default_operator)
+    method = top.get("method", own.method)
     kept = {path: kind for path, kind in fields.items() if kind is not None}
     for path, kind in kept.items():
         if kind not in types:
@@ -398,8 +446,17 @@ def _merge(entries: list[PolicyEntry], files: list[YamlFile]) -> Policy:
         description=_one_line(own.description),
         fields=kept,
         types=tuple(
-            EntityType(name=name, **{**values, "operator": values.get("operator") or default})
+            EntityType(name=name, **{**values, "operator": _filled(name, values, default, method)})
             for name, values in types.items()
         ),
-        **{"method": own.method, "default_operator": default, **top},
+        **{"default_operator": default, **top, "method": method},
     )
+
+
+def _filled(name: str, values: Mapping[str, Any], default: OperatorSpec, method: Method) -> OperatorSpec:
+    """Return a type's operator, or the default one, with what type and method make of parameters left out."""
+    spec: OperatorSpec = values.get("operator") or default
+    i2b2 = values.get("i2b2")
+    of_patient = name == "PATIENT_NAME" or tag_of(name, i2b2) == "MEDICALRECORD"
+    params = filled(spec.name, spec.params, value=value_of(name, i2b2), method=method, of_patient=of_patient)
+    return OperatorSpec(name=spec.name, params=params)

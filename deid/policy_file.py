@@ -221,9 +221,18 @@ def validate(model: type[M], file: YamlFile, *, valid_keys: Callable[[KeyPath], 
         for detail in error.errors(include_url=False):
             keys = _key_path(detail, file)
             problems.setdefault(keys, []).append(_what(detail, valid_keys(keys[:-1])))
-        lines = [str(file.error(keys, "; or ".join(what))) for keys, what in problems.items()]
+    raise all_of(str(file.error(keys, "; or ".join(what))) for keys, what in problems.items())
+
+
+def all_of(faults: Iterable[str]) -> PolicyError:
+    """Return one error for several faults, a line for each.
+
+    Args:
+        faults: What `YamlFile.error` says of each; the first ten are told.
+    """
+    lines = list(faults)
     more = [f"… and {len(lines) - _MAX_ERRORS} more"] if len(lines) > _MAX_ERRORS else []
-    raise PolicyError("\n".join([*lines[:_MAX_ERRORS], *more]))
+    return PolicyError("\n".join([*lines[:_MAX_ERRORS], *more]))
 
 
 def _key_path(detail: ErrorDetails, file: YamlFile) -> KeyPath:

@@ -37,7 +37,7 @@ FLOORS = (
     {"cli"},
 )
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
-ROOM_OF_FILE = {"policy_file": "policy"}  # a room of two files
+ROOM_OF_FILE = dict.fromkeys(("policy_file", "policy_operators"), "policy")  # a room of three files
 FACADE = {"", "__main__"}  # `deid` re-exports names when they are asked for; `python -m deid` is the command
 
 # Library -> rooms that may import it; `run` knows pandas by name for its Series.

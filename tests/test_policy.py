@@ -236,6 +236,46 @@ FAULTS = {
         "types.PET.operator",
         "NAME",
     ),
+    "unknown parameter": (
+        HEAD + ONE_TYPE + "    operator: {mask: {kep_last: 2}}\n",
+        "6:23: types.PET.operator.mask.kep_last",
+        "'keep_last'",
+    ),
+    "value of a parameter": (
+        HEAD + ONE_TYPE + "    operator: {pseudonym: {code: keyd}}\n",
+        "6:28: types.PET.operator.pseudonym.code",
+        "'keyed'",
+    ),
+    "number out of range": (
+        HEAD + ONE_TYPE + "    operator: {hash: {length: 8}}\n",
+        "6:23: types.PET.operator.hash.length",
+        "12 to 64",
+    ),
+    "failing open": (
+        HEAD + ONE_TYPE + "    operator: {hash: {on_failure: keep}}\n",
+        "6:23: types.PET.operator.hash.on_failure",
+        "redact",
+    ),
+    "text of a truth value": (
+        HEAD + ONE_TYPE + "    operator: {shift_date: {weekday: 'no'}}\n",
+        "6:29: types.PET.operator.shift_date.weekday",
+        "type bool",
+    ),
+    "letter as a sign": (
+        HEAD + ONE_TYPE + "    operator: {mask: {char: x}}\n",
+        "6:23: types.PET.operator.mask.char",
+        "not a letter",
+    ),
+    "secret in a policy": (
+        HEAD + ONE_TYPE + "    operator: {hash: {key: abc}}\n",
+        "6:23: types.PET.operator.hash.key",
+        "--key-file",
+    ),
+    "parameter of the default operator": (
+        HEAD + "default_operator: {mask: {chr: '#'}}\n" + ONE_TYPE,
+        "3:27: default_operator.mask.chr",
+        "'char'",
+    ),
     "unknown method": (HEAD + ONE_TYPE + "method: safe-harbor\n", "6:1: method", "'hhs-safe-harbor'"),
     "unknown detector": (
         HEAD + ONE_TYPE + "    detect: [rules, encoders]\n",
@@ -396,7 +436,7 @@ def test_digest_is_that_of_the_meaning(tmp_path: Path) -> None:
     [
         "threshold: 0.5",
         "operator: mask",
-        "operator: {mask: {keep: 1}}",
+        "operator: {mask: {keep_last: 1}}",
         "examples: [Rex]",
         "hipaa: R",
         "views: [a pet]",
@@ -438,6 +478,8 @@ def test_shipped_policies_are_valid_by_the_schema(name: str) -> None:
     "case",
     [
         "unknown key", "unknown key of a type", "unknown key of a pattern", "unknown operator",
+        "unknown parameter", "value of a parameter", "number out of range", "failing open",
+        "text of a truth value", "secret in a policy", "parameter of the default operator",
         "two operators", "operator with a number", "model form of an operator", "unknown method",
         "unknown detector", "no detector", "threshold too high", "threshold in quotes",
         "number as an example", "blank example", "unquoted version", "no version", "name of the policy",
@@ -448,6 +490,83 @@ def test_the_schema_refuses_what_the_loader_refuses(case: str) -> None:
     data = parse_yaml(FAULTS[case][0].encode(), Path("any.yaml")).data
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(data, policy_schema())
+
+
+# --- operators and the values they fit --------------------------------------------------------------------
+
+MISFITS = {
+    "PATIENT_NAME: {operator: shift_date}": ("types.PATIENT_NAME.operator", "names of persons"),
+    "AGE: {operator: {generalize: {to: year}}}": ("types.AGE.operator.generalize.to", "to: age_90_plus"),
+    "PHONE: {operator: {generalize: {to: zip3}}}": ("types.PHONE.operator.generalize.to", "kind: phone"),
+    "MRN: {operator: {surrogate: {kind: city}}}": ("types.MRN.operator.surrogate.kind", "kind: identifier"),
+    "CITY: {operator: {surrogate: {kind: age}}}": ("types.CITY.operator.surrogate.kind", "kind: city"),
+    "DATE: {operator: surrogate}": ("types.DATE.operator.surrogate.kind", "use shift_date"),
+    "URL: {operator: generalize}": ("types.URL.operator.generalize.to", "use redact"),
+    "TOY: {description: A toy., i2b2: DEVICE, operator: shift_date}": ("types.TOY.operator", "numbers"),
+    "TOY: {description: A toy., operator: surrogate}": (
+        "types.TOY.operator.surrogate.kind",
+        "give the operator",
+    ),
+    "TOY: {description: A toy., operator: generalize}": ("types.TOY.operator.generalize.to", "age_90_plus"),
+}
+
+
+@pytest.mark.parametrize("line", MISFITS)
+def test_an_operator_that_does_not_fit_is_refused_with_its_place(tmp_path: Path, line: str) -> None:
+    key, hint = MISFITS[line]
+    with pytest.raises(PolicyError, match=rf"mine\.yaml:5:\d+: {re.escape(key)}: ") as caught:
+        load_text(tmp_path, f"{HEAD}extends: base\ntypes:\n  {line}\n")
+    assert hint in str(caught.value)
+
+
+def test_a_default_operator_that_does_not_fit_names_the_types(tmp_path: Path) -> None:
+    with pytest.raises(PolicyError, match=r"yaml:4:1: default_operator: shift_date does") as caught:
+        load_text(tmp_path, f"{HEAD}extends: base\ndefault_operator: shift_date\n")
+    assert "AGE, PHONE, FAX" in str(caught.value)
+    assert "DATE" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "HOSPITAL: {operator: {surrogate: {kind: organization}}}",
+        "STREET_ADDRESS: {operator: {generalize: {to: state}}}",
+        "USERNAME: {operator: {surrogate: {kind: identifier}}}",
+        "TOY: {description: A toy., operator: shift_date}",
+        "TOY: {description: A toy., operator: {surrogate: {kind: city, on_failure: quarantine}}}",
+    ],
+)
+def test_what_fits_or_is_unknown_is_accepted(tmp_path: Path, line: str) -> None:
+    load_text(tmp_path, f"{HEAD}extends: base\ntypes:\n  {line}\n")
+
+
+def test_types_and_methods_fill_in_what_operators_leave_out(tmp_path: Path) -> None:
+    types = (
+        "types:\n  DATE: {operator: generalize}\n  AGE: {operator: generalize}\n"
+        "  ZIP_CODE: {operator: generalize}\n  PATIENT_NAME: {operator: pseudonym}\n"
+        "  CLINICIAN_NAME: {operator: pseudonym}\n  MRN: {operator: {pseudonym: {code: none}}}\n"
+        "  PASSPORT: {description: A passport., i2b2: IDNUM, operator: surrogate}\n"
+    )
+    policy = load_text(tmp_path, f"{HEAD}extends: safe-harbor\n{types}")
+    params = {name: dict(policy.type(name).operator.params) for name in policy.type_names}
+    assert [params[name] for name in ("DATE", "AGE", "ZIP_CODE", "PASSPORT")] == [
+        {"to": "year"},
+        {"to": "age_90_plus"},
+        {"to": "zip3"},
+        {"kind": "identifier"},
+    ]
+    # 45 CFR 164.514(c): under Safe Harbor the patient's code is random, unless the policy says otherwise.
+    assert (params["PATIENT_NAME"], params["CLINICIAN_NAME"]) == ({"code": "random"}, {})
+    assert params["MRN"] == {"code": "none"}
+    other = load_text(tmp_path, f"{HEAD}extends: base\n{types}")
+    assert other.type("PATIENT_NAME").operator.params == {}
+
+
+def test_a_default_surrogate_is_of_each_types_kind(tmp_path: Path) -> None:
+    types = "types:\n  DATE: {operator: shift_date}\n"
+    policy = load_text(tmp_path, f"{HEAD}extends: base\ndefault_operator: surrogate\n{types}")
+    assert policy.type("CITY").operator.params == {"kind": "city"}
+    assert policy.type("FAX").operator.params == {"kind": "phone"}
 
 
 # --- the guide -------------------------------------------------------------------------------------------

@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from deid.errors import KeyMaterialError, NoteError, Reason
+from deid.errors import KeyMaterialError, NoteError, PolicyError, Reason
 from deid.keys import Keys
 from deid.note import DeidentifiedNote, Field, Note, ReplacedField, Replacement, Span
 from deid.operate import catalog
 from deid.operate.failure import OperatorFailure
-from deid.operate.operator import PolicyOperator, marker
+from deid.operate.operator import PolicyOperator, redacted
 from deid.operate.subject import Subject
 from deid.policy import OperatorSpec, Policy
 
@@ -74,7 +74,8 @@ class Operators:
     def apply(self, note: Note, spans: tuple[Span, ...], subject: Subject) -> DeidentifiedNote:
         """Replace the spans of a note, from left to right, and its fields whole.
 
-        A span whose operator cannot do its job is redacted, and says so in `Replacement.operator`.
+        A span whose operator cannot do its job is redacted, and says so in `Replacement.operator`; with
+        ``on_failure: quarantine`` the note goes to quarantine instead.
 
         Args:
             note: The note.
@@ -82,7 +83,7 @@ class Operators:
             subject: Whom the note is about.
 
         Raises:
-            NoteError: if the spans do not fit the note, or an operator breaks.
+            NoteError: if the spans do not fit the note, an operator breaks, or one fails that may not.
         """
         text = note.text
         pieces: list[str] = []
@@ -119,7 +120,7 @@ class Operators:
         try:
             new = prepared.call(text[span.start : span.end], params)
         except (OperatorFailure, ValueError):
-            return _REDACT, marker(span.entity_type)
+            return _REDACT, redacted(prepared.name, span.entity_type, params)
         except Exception:
             # Whatever an operator raises, the note must not come out; the cause may quote it and ends here.
             raise NoteError(Reason.OPERATOR_FAILED, prepared.name) from None
@@ -128,7 +129,11 @@ class Operators:
         return prepared.name, new
 
     def _prepare_unknown(self, entity_type: str) -> _Prepared:
-        prepared = self._prepare(self._default, entity_type)
+        try:
+            catalog.check_operator(self._default, entity_type)
+            prepared = self._prepare(self._default, entity_type)
+        except PolicyError:  # a surrogate without a kind says nothing of a type that the policy does not have
+            prepared = self._prepare(OperatorSpec(name=_REDACT), entity_type)
         self._prepared[entity_type] = prepared
         return prepared
 

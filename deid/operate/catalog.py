@@ -25,6 +25,8 @@ OPERATORS: Registry[type[Operator]] = Registry(
         "surrogate": "deid.operate.surrogate:Surrogate",
     },
 )
+# The parameter that the type decides where it is left out.
+_BY_TYPE = {"generalize": "to", "surrogate": "kind"}
 _KEYED = frozenset({"encrypt", "hash", "shift_date", "surrogate"})
 
 
@@ -49,6 +51,8 @@ def check_operator(spec: OperatorSpec, entity_type: str = "") -> None:
         operator = OPERATORS.get(spec.name)()
     except UsageError as error:
         raise PolicyError(f"{path}: {error}") from None
+    if not entity_type and spec.name in _BY_TYPE and _BY_TYPE[spec.name] not in spec.params:
+        return  # a policy file's types fill this in; see deid.policy_operators.filled
     try:
         operator.validate({**spec.params, "entity_type": entity_type})
     except PolicyError as error:

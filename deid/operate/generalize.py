@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from typing import ClassVar
 
 from deid.errors import PolicyError
@@ -11,10 +10,10 @@ from deid.operate.ages import age_90_plus
 from deid.operate.date_calendar import full_year
 from deid.operate.dates import parse
 from deid.operate.failure import OperatorFailure
-from deid.operate.operator import Parameter, Params, PolicyOperator, subject_of
+from deid.operate.operator import Params, PolicyOperator, subject_of
 from deid.operate.states import state
 from deid.operate.subject import Subject
-from deid.operate.zip3 import CENSUSES, zip3
+from deid.operate.zip3 import zip3
 
 _OLDEST_AGE = 89
 _RELEASE_YEAR = 2026
@@ -29,17 +28,14 @@ class Generalize(PolicyOperator):
         zip3_census: Census whose list of small ZIP areas counts; by default the policy's key of that name.
         day_first: For dates, as in `deid.operate.shift_date.ShiftDate`.
 
+    A policy file may leave `to` out for types whose values are known, see `deid.policy_operators.filled`.
+
     A year is redacted if it tells an age over 89: if it lies 90 years or more before the year of the note.
     Where that is not known, the newest year among the subject's dates stands for it, or 2026 if later: this
     hides some years too many rather than one too few. A year of two digits is taken to lie in the past.
     """
 
     name: ClassVar[str] = "generalize"
-    parameters: ClassVar[Mapping[str, Parameter]] = {
-        "to": Parameter(str, None, choices=("year", "age_90_plus", "zip3", "state")),
-        "zip3_census": Parameter(str, "union", choices=CENSUSES),
-        "day_first": Parameter(bool, False),
-    }
 
     def __init__(self) -> None:
         self._newest: tuple[tuple[tuple[str, str], ...], str, int] | None = None

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import ClassVar
 
 from deid.operate.normalize import normalize
-from deid.operate.operator import Parameter, Params, PolicyOperator, keys_of
+from deid.operate.operator import Params, PolicyOperator, keys_of
 
 
 class KeyedHash(PolicyOperator):
@@ -21,7 +20,6 @@ class KeyedHash(PolicyOperator):
     """
 
     name: ClassVar[str] = "hash"
-    parameters: ClassVar[Mapping[str, Parameter]] = {"length": Parameter(int, 16, low=12, high=64)}
 
     def replace(self, text: str, params: Params) -> str:
         """Return the type's name and the digest.

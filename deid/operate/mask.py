@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import ClassVar
 
-from deid.errors import PolicyError
 from deid.operate.failure import OperatorFailure
-from deid.operate.operator import Parameter, Params, PolicyOperator
+from deid.operate.operator import Params, PolicyOperator
 
 _FIXED_LENGTH = 8
 _SHAPE = frozenset(" \t\r\n-./,:;()@#_")
@@ -25,25 +23,6 @@ class Mask(PolicyOperator):
     """
 
     name: ClassVar[str] = "mask"
-    parameters: ClassVar[Mapping[str, Parameter]] = {
-        "char": Parameter(str, "*", low=1, high=1),
-        "keep_last": Parameter(int, 0, high=4),
-        "length": Parameter(str, "fixed", choices=("fixed", "same")),
-    }
-
-    def validate(self, params: Params | None = None) -> None:
-        """Check names and values of parameters.
-
-        Args:
-            params: See `PolicyOperator.validate`.
-
-        Raises:
-            PolicyError: as there, and for a letter, digit or space as the sign.
-        """
-        super().validate(params)
-        sign: str = self.value(params or {}, "char")
-        if sign.isalnum() or sign.isspace() or not sign.isprintable():
-            raise PolicyError("mask.char: must be a printable sign, not a letter, digit or space")
 
     def replace(self, text: str, params: Params) -> str:
         """Return the masked form.

@@ -4,56 +4,40 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from presidio_anonymizer.operators import Operator, OperatorType
 
-from deid.errors import KeyMaterialError, PolicyError, unknown_name
+from deid.errors import KeyMaterialError, NoteError, PolicyError, Reason
 from deid.keys import Keys
 from deid.operate.failure import OperatorFailure
 from deid.operate.subject import Subject
+from deid.policy_operators import PARAMETERS, Parameter, parameter_problems
 
 Params = Mapping[str, Any]
 RUNTIME_PARAMS = frozenset({"entity_type", "keys", "key", "subject", "context"})
 _NOBODY = Subject(key_name="")
 
 
-@dataclass(frozen=True, slots=True)
-class Parameter:
-    """What a parameter of an operator may be.
-
-    Args:
-        kind: ``str``, ``int`` or ``bool``.
-        default: Its value where a policy gives none.
-        choices: The values allowed; any when empty.
-        low: Smallest number or shortest text allowed.
-        high: Largest number or longest text allowed.
-    """
-
-    kind: type[str] | type[int] | type[bool]
-    default: str | int | bool | None
-    choices: tuple[str, ...] = ()
-    low: int = 0
-    high: int = 10_000
-
-    def problem(self, value: object) -> str | None:
-        """Return what is wrong with a value, or None."""
-        if type(value) is not self.kind:
-            return f"must be of type {self.kind.__name__}, not {type(value).__name__}"
-        if isinstance(value, str) and self.choices and value not in self.choices:
-            return unknown_name("value", value[:40], self.choices)
-        if isinstance(value, bool):
-            return None
-        size = value if isinstance(value, int) else len(str(value))
-        if not self.low <= size <= self.high:
-            return f"must {'have a length of' if self.kind is str else 'lie in'} {self.low} to {self.high}"
-        return None
-
-
 def marker(entity_type: str) -> str:
     """Return the text that stands for a redacted mention, such as ``[CLINICIAN_NAME]``."""
     return f"[{entity_type}]"
+
+
+def redacted(operator: str, entity_type: str, params: Params) -> str:
+    """Return what stands in the place of a mention that an operator cannot replace.
+
+    Args:
+        operator: The operator's name.
+        entity_type: The mention's type.
+        params: With ``on_failure`` of the policy.
+
+    Raises:
+        NoteError: if that is ``quarantine``.
+    """
+    if params.get("on_failure") == "quarantine":
+        raise NoteError(Reason.OPERATOR_FAILED, operator) from None
+    return marker(entity_type)
 
 
 def label(entity_type: str) -> str:
@@ -62,14 +46,14 @@ def label(entity_type: str) -> str:
 
 
 class PolicyOperator(Operator):
-    """Base of the operators: give a name, the parameters, and `replace`.
+    """Base of the operators: give a name and `replace`; parameters are declared in `deid.policy_operators`.
 
     Works in `deid.operate.apply.Operators`, which asks `replace` and notes a failure, and in Presidio's
-    ``AnonymizerEngine``, which calls `operate` and gets the redacted form on failure.
+    ``AnonymizerEngine``, which calls `operate` and gets the redacted form on failure; with the parameter
+    ``on_failure: quarantine`` the note is not to come out, and an error is raised instead.
     """
 
     name: ClassVar[str]
-    parameters: ClassVar[Mapping[str, Parameter]] = {}
 
     @abstractmethod
     def replace(self, text: str, params: Params) -> str:
@@ -94,12 +78,13 @@ class PolicyOperator(Operator):
 
         Raises:
             KeyMaterialError: if the operator needs a secret and has none.
+            NoteError: where it fails, and ``on_failure`` says ``quarantine``.
         """
         given = params or {}
         try:
             return self.replace(text, given)
         except OperatorFailure:
-            return marker(given.get("entity_type", "PHI"))
+            return redacted(self.name, given.get("entity_type", "PHI"), given)
 
     def validate(self, params: Params | None = None) -> None:
         """Check names and values of parameters.
@@ -110,15 +95,14 @@ class PolicyOperator(Operator):
         Raises:
             PolicyError: naming operator and parameter, with the closest valid name.
         """
-        for name, value in (params or {}).items():
-            if name in RUNTIME_PARAMS:
-                continue
-            if name not in self.parameters:
-                problem = unknown_name("parameter", str(name)[:40], self.parameters)
-                raise PolicyError(f"{self.name}.{str(name)[:40]}: {problem}")
-            wrong = self.parameters[name].problem(value)
-            if wrong:
-                raise PolicyError(f"{self.name}.{name}: {wrong}")
+        given = {name: value for name, value in (params or {}).items() if name not in RUNTIME_PARAMS}
+        for name, what in parameter_problems(self.name, given):
+            raise PolicyError(f"{self.name}.{name}: {what}")
+
+    @property
+    def parameters(self) -> Mapping[str, Parameter]:
+        """The parameters it takes."""
+        return PARAMETERS[self.name]
 
     def value(self, params: Params, name: str) -> Any:
         """Return a parameter or its default."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import ClassVar
 
 from deid.keys import Keys
 from deid.operate.failure import OperatorFailure
 from deid.operate.normalize import normalize
-from deid.operate.operator import Parameter, Params, PolicyOperator, keys_of, label, subject_of
+from deid.operate.operator import Params, PolicyOperator, keys_of, label, subject_of
 from deid.operate.subject import Subject
 
 _CODE_SIGNS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -36,9 +36,6 @@ class Pseudonym(PolicyOperator):
     """
 
     name: ClassVar[str] = "pseudonym"
-    parameters: ClassVar[Mapping[str, Parameter]] = {
-        "code": Parameter(str, "none", choices=("none", "random", "keyed"))
-    }
 
     def __init__(self) -> None:
         self._last: tuple[Subject, str, Numbers] | None = None

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import ClassVar
 
-from deid.operate.operator import Parameter, Params, PolicyOperator, marker
+from deid.operate.operator import Params, PolicyOperator, marker
 
 
 class Redact(PolicyOperator):
@@ -16,7 +15,6 @@ class Redact(PolicyOperator):
     """
 
     name: ClassVar[str] = "redact"
-    parameters: ClassVar[Mapping[str, Parameter]] = {"text": Parameter(str, None, high=100)}
 
     def replace(self, text: str, params: Params) -> str:
         """Return the type's name in brackets, or the template filled in.

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from datetime import date, timedelta
 from typing import ClassVar
 
-from deid.errors import PolicyError
 from deid.keys import Keys
 from deid.operate.date_calendar import place
 from deid.operate.date_render import render
 from deid.operate.dates import WrittenDate, parse
 from deid.operate.failure import OperatorFailure
-from deid.operate.operator import Parameter, Params, PolicyOperator, keys_of, subject_of
+from deid.operate.operator import Params, PolicyOperator, keys_of, subject_of
 
 _WEEK = 7
 _CONTEXT = 30
@@ -34,25 +32,6 @@ class ShiftDate(PolicyOperator):
     """
 
     name: ClassVar[str] = "shift_date"
-    parameters: ClassVar[Mapping[str, Parameter]] = {
-        "max_days": Parameter(int, 365, low=1, high=3650),
-        "weekday": Parameter(bool, True),
-        "day_first": Parameter(bool, False),
-    }
-
-    def validate(self, params: Params | None = None) -> None:
-        """Check names and values of parameters.
-
-        Args:
-            params: See `PolicyOperator.validate`.
-
-        Raises:
-            PolicyError: as there, and if no whole week fits into `max_days`.
-        """
-        super().validate(params)
-        given = params or {}
-        if self.value(given, "weekday") and self.value(given, "max_days") < _WEEK:
-            raise PolicyError("shift_date.max_days: must be 7 or more, or set weekday: false")
 
     def replace(self, text: str, params: Params) -> str:
         """Return the moved date.

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import ClassVar
 
-from deid.errors import PolicyError, unknown_name
+from deid.errors import PolicyError
 from deid.operate.failure import OperatorFailure
-from deid.operate.operator import Parameter, Params, PolicyOperator, keys_of, subject_of
+from deid.operate.operator import Params, PolicyOperator, keys_of, subject_of
 from deid.operate.surrogates.ages import age
 from deid.operate.surrogates.choice import Choice
 from deid.operate.surrogates.contact import email, ip_address, url
@@ -20,6 +20,7 @@ from deid.operate.surrogates.professions import profession
 from deid.operate.surrogates.regions import state, zip_code
 from deid.operate.surrogates.streets import street_address
 from deid.operate.surrogates.vocabulary import vocabulary_of
+from deid.policy_operators import SURROGATE_KINDS, value_of
 
 KINDS: dict[str, Callable[[str, Choice], str]] = {
     "person_name": person_name,
@@ -40,36 +41,6 @@ KINDS: dict[str, Callable[[str, Choice], str]] = {
     "identifier": identifier,
     "username": username,
 }
-KIND_OF_TYPE: dict[str, str] = {
-    "PATIENT_NAME": "person_name",
-    "RELATIVE_NAME": "person_name",
-    "CLINICIAN_NAME": "person_name",
-    "USERNAME": "username",
-    "PROFESSION": "profession",
-    "HOSPITAL": "hospital",
-    "ORGANIZATION": "organization",
-    "STREET_ADDRESS": "street_address",
-    "CITY": "city",
-    "STATE": "state",
-    "COUNTRY": "country",
-    "ZIP_CODE": "zip_code",
-    "LOCATION_OTHER": "location",
-    "AGE": "age",
-    "PHONE": "phone",
-    "FAX": "phone",
-    "EMAIL": "email",
-    "URL": "url",
-    "IP_ADDRESS": "ip_address",
-    "SSN": "identifier",
-    "MRN": "identifier",
-    "HEALTH_PLAN_ID": "identifier",
-    "ACCOUNT_NUMBER": "identifier",
-    "LICENSE_NUMBER": "identifier",
-    "VEHICLE_ID": "identifier",
-    "DEVICE_ID": "identifier",
-    "BIOMETRIC_ID": "identifier",
-    "OTHER_ID": "identifier",
-}
 
 
 class Surrogate(PolicyOperator):
@@ -80,7 +51,6 @@ class Surrogate(PolicyOperator):
     """
 
     name: ClassVar[str] = "surrogate"
-    parameters: ClassVar[Mapping[str, Parameter]] = {"kind": Parameter(str, None, choices=tuple(KINDS))}
 
     def validate(self, params: Params | None = None) -> None:
         """Check the parameters, and that the entity type has a kind where none is given.
@@ -128,13 +98,10 @@ def kind_of(entity_type: str) -> str:
     Raises:
         PolicyError: if the type has none.
     """
-    if entity_type in KIND_OF_TYPE:
-        return KIND_OF_TYPE[entity_type]
+    kind = value_of(entity_type)
+    if kind in KINDS:
+        return kind
     raise PolicyError(
-        unknown_name(
-            "entity type for a surrogate",
-            entity_type,
-            KIND_OF_TYPE,
-            hint=f"give the operator a kind, as in {{surrogate: {{kind: identifier}}}}: {', '.join(KINDS)}",
-        )
+        f"there is no kind of surrogate for the entity type {entity_type!r}; give the operator a kind, as in"
+        f" {{surrogate: {{kind: identifier}}}}: {', '.join(SURROGATE_KINDS)}"
     )

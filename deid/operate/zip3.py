@@ -12,8 +12,8 @@ import yaml
 
 from deid.errors import PolicyError, unknown_name
 from deid.operate.failure import OperatorFailure
+from deid.policy_operators import CENSUSES
 
-CENSUSES = ("union", "2000", "2010", "2020")
 HIDDEN = "000"
 _ZIP = re.compile(r"\s*([0-9]{5})(?:\s*[-–+ ]?\s*[0-9]{4})?\s*")
 

@@ -7,7 +7,8 @@ from presidio_anonymizer.operators import Operator, OperatorType
 
 from deid.errors import PolicyError
 from deid.operate.catalog import OPERATORS, check_operator, check_policy, needs_code, needs_key
-from deid.policy import OPERATOR_NAMES, EntityType, OperatorSpec, Policy, available_policies, load_policy
+from deid.policy import EntityType, OperatorSpec, Policy, available_policies, load_policy
+from deid.policy_operators import OPERATOR_NAMES
 
 
 def spec(name: str, **params: Any) -> OperatorSpec:

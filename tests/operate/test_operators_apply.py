@@ -133,6 +133,28 @@ def test_what_cannot_be_done_is_redacted(operator: Any, text: str) -> None:
     assert result.replacements[0].operator == "redact"
 
 
+@pytest.mark.parametrize("operator", ["shift_date", "generalize", "mask", "pseudonym", "surrogate"])
+def test_a_note_goes_to_quarantine_where_the_policy_wants_it(operator: str) -> None:
+    params = {
+        "generalize": {"to": "year"}, "mask": {"keep_last": 4}, "surrogate": {"kind": "phone"},
+    }.get(operator, {})  # fmt: skip
+    asked = {operator: {**params, "on_failure": "quarantine"}}
+    note, spans = Note("n1", "Easter"), (Span(0, 6, "OTHER_ID", 1.0),)
+    with pytest.raises(NoteError) as caught:
+        Operators(policy({"OTHER_ID": asked}), keys=KEYS).apply(note, spans, Subject("p1"))
+    assert (caught.value.reason, caught.value.detail) == (Reason.OPERATOR_FAILED, operator)
+    assert "Easter" not in "".join(traceback.format_exception(caught.value))
+    asked[operator]["on_failure"] = "redact"
+    result = Operators(policy({"OTHER_ID": asked}), keys=KEYS).apply(note, spans, Subject("p1"))
+    assert result.text == "[OTHER_ID]"
+
+
+def test_a_default_surrogate_redacts_a_type_without_a_kind() -> None:
+    operators = Operators(policy({"MRN": "keep"}, default="surrogate"), keys=KEYS)
+    result = operators.apply(Note("n1", "A-12"), (Span(0, 4, "DOCKET", 1.0),), Subject("p1"))
+    assert (result.text, result.replacements[0].operator) == ("[DOCKET]", "redact")
+
+
 class Foreign(Operator):
     """An operator of somebody else, which does what the test sets."""
 
