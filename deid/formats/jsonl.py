@@ -159,7 +159,7 @@ class Jsonl:
     def _records(self) -> Iterator[tuple[Entry, _Members]]:
         ordinal = 0
         with reading(self.name), self._open() as stream:
-            for number, line in _numbered(stream):
+            for number, line in numbered_lines(stream):
                 yield self._record(ordinal, f"line-{number}", line)
                 ordinal += 1
 
@@ -231,8 +231,12 @@ def _write_lines(stream: BinaryIO, lines: Iterator[bytes]) -> None:
     stream.writelines(lines)
 
 
-def _numbered(stream: BinaryIO) -> Iterator[tuple[int, bytes | None]]:
-    """Yield the lines that are not blank with their numbers from 1; None for one too long to hold."""
+def numbered_lines(stream: BinaryIO) -> Iterator[tuple[int, bytes | None]]:
+    """Yield the lines that are not blank with their numbers from 1; None for one too long to hold.
+
+    Args:
+        stream: Read to its end.
+    """
     number = 0
     while line := stream.readline(_LONGEST_LINE):
         number += 1
@@ -247,7 +251,15 @@ def _numbered(stream: BinaryIO) -> Iterator[tuple[int, bytes | None]]:
             yield number, line
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object of JSON.
+
+    Args:
+        pairs: Its keys and values.
+
+    Raises:
+        ValueError: if a key occurs twice.
+    """
     found = dict(pairs)
     if len(found) != len(pairs):
         raise ValueError("a key occurs twice")
@@ -255,7 +267,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 # Numbers become strings, so that an id keeps its digits; what is carried is the raw text of the value.
-_DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_float=str, parse_int=str)
+_DECODER = json.JSONDecoder(object_pairs_hook=distinct, parse_float=str, parse_int=str)
 
 
 def _parse(line: str) -> _Members:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypedDict, Unpack, runtime_chec
 from deid.errors import IntegrityError, Reason, UsageError, unknown_name
 from deid.formats.atomic import reading
 from deid.formats.compressed import compression_of, suffix_of
+from deid.formats.fhir.sniff import is_export_file, is_fhir
 from deid.formats.known_values import KINDS
 from deid.formats.pieces import Move
 from deid.formats.schemas import SCHEMAS, Columns, kind_columns, with_schema
@@ -209,6 +210,7 @@ FORMATS: Registry[Callable[[Path, Options], Source]] = Registry(
         "jsonl": "deid.formats.jsonl:Jsonl",
         "csv": "deid.formats.csv_table:CsvTable",
         "parquet": "deid.formats.parquet:Parquet",
+        "fhir": "deid.formats.fhir.bulk:FhirExport",
         "hl7": "deid.formats.hl7v2.source:Hl7",
     },
 )
@@ -221,7 +223,7 @@ _SUFFIXES: Mapping[str, str] = {
     ".parquet": "parquet",
     ".hl7": "hl7",
 }
-_FOLDERS = ("parquet", "txt")
+_FOLDERS = ("fhir", "parquet", "txt")
 _TABLES = ("jsonl", "csv", "parquet")
 _ISO_DATE = re.compile(r"(\d{4}-\d{2}-\d{2}|\d{8})(?!\d)")
 
@@ -300,6 +302,8 @@ def _detect(path: Path) -> str:
     choose = f"choose one with --format: {', '.join(FORMATS.names())}"
     if path.is_file():
         suffix = suffix_of(path)
+        if is_fhir(path):
+            return "fhir"
         if suffix in {".xz", ".zip", ".7z", ".tar"}:
             raise UsageError(f"input {path}: packed in a way that is not read; unpack it first")
         if compression_of(path) and _SUFFIXES.get(suffix) in _FOLDERS:
@@ -308,6 +312,8 @@ def _detect(path: Path) -> str:
             raise UsageError(f"input {path}: the suffix {suffix!r} is of no known format; {choose}")
         return _SUFFIXES[suffix]
     found = {_SUFFIXES.get(each.suffix.lower()) for each in path.rglob("*")} - {None}
+    if any(is_export_file(each) and is_fhir(each) for each in sorted(path.iterdir())):
+        found = found - {"jsonl"} | {"fhir"}
     if len(found) > 1:
         raise UsageError(f"input {path}: the folder holds {', '.join(sorted(filter(None, found)))}; {choose}")
     for name in _FOLDERS:
