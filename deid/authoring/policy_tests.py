@@ -9,6 +9,9 @@
       - name: an eponym is nobody
         text: Foley removed.
         only: [CLINICIAN_NAME]   # judge these types alone
+      - name: a nickname alone
+        text: Seen by ⟦CLINICIAN_NAME|Ollie⟧.
+        known_miss: true         # reported, and no failure until it is found
 """
 
 from __future__ import annotations
@@ -39,6 +42,7 @@ class _Entry(BaseModel):
     name: Annotated[str, Field(min_length=1, max_length=120)]
     text: Annotated[str, Field(min_length=1, max_length=20_000)]
     only: tuple[TypeName, ...] = ()
+    known_miss: bool = False
 
 
 class _File(BaseModel):
@@ -57,6 +61,7 @@ class PolicyTest:
         text: The plain text.
         mentions: What must be found.
         only: Types that are judged; all when empty.
+        known_miss: Whether it is known to go wrong; it fails once it does not.
         line: Line of the test in its file.
     """
 
@@ -64,6 +69,7 @@ class PolicyTest:
     text: str
     mentions: tuple[GoldMention, ...]
     only: tuple[str, ...]
+    known_miss: bool
     line: int
 
 
@@ -110,8 +116,17 @@ class TestResult:
 
     @property
     def passed(self) -> bool:
-        """Whether everything is as marked."""
-        return not self.faults and not self.failure
+        """Whether everything is as marked, or something is not in a test that is known for it."""
+        return bool(self.faults) == self.test.known_miss and not self.failure
+
+    @property
+    def told(self) -> tuple[str, ...]:
+        """What is to be said of it, a line each."""
+        if self.failure:
+            return (self.failure,)
+        if self.test.known_miss and not self.faults:
+            return ("everything is found now: take known_miss away",)
+        return tuple(map(str, self.faults))
 
 
 def tests_of(path: Path) -> Path:
@@ -150,7 +165,7 @@ def read_tests(path: Path) -> tuple[str | Path, tuple[PolicyTest, ...]]:
         if unknown := [name for name in each.only if name not in types]:
             raise file.error(("tests", at, "only"), f"{unknown[0]} is no type of the policy")
         line, _ = file.marks.get(("tests", at), (1, 1))
-        tests.append(PolicyTest(each.name, text, mentions, each.only, line))
+        tests.append(PolicyTest(each.name, text, mentions, each.only, each.known_miss, line))
     return policy, tuple(tests)
 
 
@@ -217,12 +232,17 @@ def junit(results: Mapping[str, Sequence[TestResult]]) -> bytes:
     top = ET.Element("testsuites")
     for policy, own in results.items():
         failed = sum(not result.passed for result in own)
-        suite = ET.SubElement(top, "testsuite", name=policy, tests=str(len(own)), failures=str(failed))
+        known = sum(result.passed and result.test.known_miss for result in own)
+        suite = ET.SubElement(
+            top, "testsuite", name=policy, tests=str(len(own)), failures=str(failed), skipped=str(known)
+        )
         for result in own:
             case = ET.SubElement(suite, "testcase", classname=policy, name=result.test.name)
+            message = "; ".join(result.told)
             if not result.passed:
-                message = result.failure or "; ".join(map(str, result.faults))
                 ET.SubElement(case, "failure", message=message).text = f"line {result.test.line}: {message}"
+            elif message:
+                ET.SubElement(case, "skipped", message=f"known: {message}")
     ET.indent(top)
     return bytes(ET.tostring(top, encoding="utf-8", xml_declaration=True)) + b"\n"
 

@@ -67,6 +67,29 @@ def test_the_command(policy_file: Path, tmp_path: Path) -> None:
     assert [test["passed"] for test in values["ours"]] == [True, False, False, True]
 
 
+def test_a_known_miss_is_told_and_passes_until_it_is_found(policy_file: Path, tmp_path: Path) -> None:
+    missed = "  - name: a number that rules do not know\n    text: The docket is ⟦OTHER_ID|Zyxquill⟧.\n"
+    found = "  - name: a date\n    text: Seen on ⟦DATE|3/4/2079⟧.\n"
+    report = tmp_path / "junit.xml"
+    arguments = ["policy", "test", str(policy_file), "--junit", str(report)]
+    _tests(policy_file, f"{found}{missed}    known_miss: true\n")
+    done = CliRunner().invoke(main, arguments)
+    assert done.exit_code == 0
+    assert (
+        "known miss ours: line 5: a number that rules do not know\n    OTHER_ID missed at 14-22"
+        in done.output
+    )
+    assert "2 of 2 tests pass, 1 of them known to miss something" in done.output
+    suite = ET.parse(report).getroot()[0]
+    assert (suite.get("failures"), suite.get("skipped")) == ("0", "1")
+    assert [case.find("skipped") is not None for case in suite] == [False, True]
+    _tests(policy_file, f"{found}    known_miss: true\n{missed}    known_miss: true\n")
+    done = CliRunner().invoke(main, arguments)
+    assert done.exit_code == 1
+    assert "FAILED ours: line 3: a date\n    everything is found now: take known_miss away" in done.output
+    assert ET.parse(report).getroot()[0].get("failures") == "1"
+
+
 @pytest.mark.parametrize(
     ("body", "message"),
     [
