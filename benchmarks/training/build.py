@@ -4,13 +4,15 @@ What the trainer draws from at every step (`deid.encoder.sources`) comes from th
 
 - the train split of the dataset's notes, refilled with surrogates of the same shape;
 - the catalogue of types: contexts and texts without, filled with surfaces and set next to each other;
-- public corpora under ``--data`` (see README.md here), with their labels mapped to described types, and quiet
-  clinical text that lines of the notes are written into.
+- public corpora under ``--data`` (see README.md here), with their labels mapped to described types, quiet
+  clinical text that lines of the notes are written into, and clinical text with its identifiers marked by a
+  reader.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import random
 import re
@@ -78,6 +80,7 @@ def main() -> None:
         for name, spec in mapping["corpora"].items():
             write(f"{name}.jsonl", public_corpus(arguments.data, spec, rng))
         write("clinical.jsonl", quiet_clinical_text(arguments.data, mapping["quiet"]))
+        write("reviewed.jsonl", reviewed_clinical_text(arguments.data))
 
 
 def write(name: str, records: Iterable[Record]) -> None:
@@ -234,6 +237,29 @@ def quiet_clinical_text(data: Path, files: list[str]) -> Iterator[Record]:
             if not engine.find(text):
                 seen.add(text)
                 yield {"text": text, "spans": []}
+
+
+def reviewed_clinical_text(data: Path) -> Iterator[Record]:
+    """Yield clinical texts whose few identifiers a reader has marked.
+
+    ``clinical_marks.jsonl`` names each text (file, id, SHA-256) and holds offsets; a mark without a type is
+    ground of which nobody knows, such as a placeholder for a name.
+
+    Raises:
+        SystemExit: if a text is another one than was read.
+    """
+    rows = map(json.loads, (HERE / "clinical_marks.jsonl").read_text(encoding="utf-8").splitlines())
+    marks = {(row["source"], row["id"]): row for row in rows}
+    for path in sorted({source for source, _ in marks}):
+        for line in (data / "clinical_text" / f"{path}.jsonl").open(encoding="utf-8"):
+            source = json.loads(line)
+            row = marks.pop((path, source["id"]), None)
+            if row is None:
+                continue
+            if hashlib.sha256(source["text"].encode()).hexdigest()[:16] != row["sha256"]:
+                raise SystemExit(f"{path} {source['id']}: the text is another one than was marked")
+            spans = [dict(zip(("start", "end", "label"), mark, strict=True)) for mark in row["marks"]]
+            yield {"text": source["text"], "spans": spans}
 
 
 if __name__ == "__main__":
