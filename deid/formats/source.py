@@ -139,6 +139,7 @@ class Settings(TypedDict, total=False):
     delimiter: str | None
     operators: Mapping[str, str] | None
     id_keys: Keys | None
+    new_id: Callable[[str], str] | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,6 +162,8 @@ class Options:
             when an output is read.
         id_keys: The secret, where the policy derives other numbers from it; ids that records refer to one
             another by may then be derived from it.
+        new_id: Gives new ids of records, where several sources have to give the same; by `operators` and
+            `id_keys` when None.
 
     Raises:
         UsageError: for a limit below 1 or a kind that does not exist.
@@ -177,6 +180,7 @@ class Options:
     delimiter: str | None = None
     operators: Mapping[str, str] | None = None
     id_keys: Keys | None = None
+    new_id: Callable[[str], str] | None = None
 
     def __post_init__(self) -> None:
         for name in ("max_characters", "shard_notes"):

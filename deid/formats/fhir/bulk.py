@@ -19,18 +19,17 @@ from deid.formats.atomic import (
     state_of,
 )
 from deid.formats.compressed import compressing, compression_of, open_bytes, suffix_of
-from deid.formats.fhir.ids import NewId, Numbered, keyed, same
 from deid.formats.fhir.part import Part, Rules
 from deid.formats.fhir.patients import known_of, patient_of, written
 from deid.formats.fhir.resource import take_apart
 from deid.formats.fhir.sniff import BUNDLE, is_export_file
 from deid.formats.fhir.syntax import GONE, Unreadable, parse, write
 from deid.formats.jsonl import numbered_lines
+from deid.formats.record_ids import new_ids
 from deid.formats.source import Entry, NewTexts, Options, Outcome, Pairing, make_entry
 from deid.note import Field, KnownValue
 
 _LONGEST_BUNDLE = 1 << 27
-_ID_TYPE = "OTHER_ID"
 _PEOPLE = (b'"Patient"', b'"RelatedPerson"')
 
 
@@ -77,13 +76,7 @@ class FhirExport:
             raise UsageError(f"input {path}: the folder holds no .ndjson files")
         self.skipped = len(files) - len(self._files)
         types = None if options.operators is None else frozenset(options.operators)
-        self._rules = Rules(types, options.fields, frozenset(options.drop), self._new_id())
-
-    def _new_id(self) -> NewId:
-        operators = self._options.operators
-        if operators is None or operators.get(_ID_TYPE) == "keep":
-            return same
-        return keyed(self._options.id_keys) if self._options.id_keys is not None else Numbered()
+        self._rules = Rules(types, options.fields, frozenset(options.drop), new_ids(options))
 
     def read(self) -> Iterator[Entry]:
         """Deliver the entries of each resource; see `deid.formats.source.Source`."""

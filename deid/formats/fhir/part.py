@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from deid.errors import Reason
-from deid.formats.fhir.ids import NewId
 from deid.formats.fhir.slots import Text, Value
 from deid.formats.fhir.syntax import DEEPEST, Unreadable
+from deid.formats.record_ids import NewId
 
 
 @dataclass(frozen=True, slots=True)

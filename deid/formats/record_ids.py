@@ -12,13 +12,31 @@ import sqlite3
 import weakref
 from collections.abc import Callable
 from hashlib import blake2b
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from deid.keys import Keys
 
+if TYPE_CHECKING:
+    from deid.formats.source import Options
+
 NewId = Callable[[str], str]
+_ID_TYPE = "OTHER_ID"
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _SIGNS = 26
+
+
+def new_ids(options: Options) -> NewId:
+    """Return what gives new ids: `Options.new_id` where sources share it, else what the policy asks for.
+
+    Args:
+        options: Of the source; without a policy, or where it keeps other ids, ids stay.
+    """
+    if options.new_id is not None:
+        return options.new_id
+    if options.operators is None or options.operators.get(_ID_TYPE) == "keep":
+        return same
+    return keyed(options.id_keys) if options.id_keys is not None else Numbered()
 
 
 def same(text: str) -> str:
