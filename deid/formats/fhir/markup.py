@@ -17,22 +17,22 @@ from deid.formats.source import NewTexts
 
 _NAMES_OF_BLOCKS = """
 address article aside blockquote body caption center dd details dir div dl dt fieldset figcaption figure
-footer form h1 h2 h3 h4 h5 h6 header hr html legend li main menu nav ol p pre section summary table tbody tfoot
-thead title tr ul
+footer form h1 h2 h3 h4 h5 h6 header hr html legend li main menu nav ol p pre section summary table tbody
+tfoot thead title tr ul
 """
 _NOT_TEXT = """
 applet audio base canvas embed frame frameset iframe img input link map math meta noframes noscript object
 param picture script source style svg template track video
 """
 _OF_FORM = """
-align border cellpadding cellspacing class colspan dir height headers lang nowrap rowspan rules scope span
-start type valign width
+align border cellpadding cellspacing colspan dir height lang nowrap rowspan rules scope span start type valign
+width
 """
 _BLOCKS = frozenset(_NAMES_OF_BLOCKS.split())  # with a line break at both ends
 _CELLS = frozenset({"td", "th"})  # with a tab before
 _LEFT_OUT = frozenset(_NOT_TEXT.split())  # scripts, pictures, what is fetched from elsewhere
 _ATTRIBUTES = frozenset(_OF_FORM.split())
-_PLAIN_VALUE = re.compile(r"[A-Za-z][A-Za-z -]{0,63}|[0-9.]{1,6}(?:%|px|em|pt)?")
+_PLAIN_VALUE = re.compile(r"[A-Za-z-]{1,12}|[0-9.]{1,6}(?:%|px|em|pt)?")
 _XHTML = "{http://www.w3.org/1999/xhtml}"
 _DECLARATION = re.compile(r"\A\s*<\?xml[^>]*\?>")
 _DOCTYPE = re.compile(r"<!DOCTYPE[^\[<>]*>", re.IGNORECASE)
@@ -84,17 +84,19 @@ class Markup:
 
     def _read(self) -> str:
         parts: list[str] = []
-        length = 0
+        length, waiting = 0, ""
         for element, place, sign in _steps(self._root):
-            value = getattr(element, place) if place else ""
-            piece = sign if sign and not (not parts or parts[-1].endswith(("\n", "\t"))) else ""
-            for part in filter(None, (piece, value)):
-                parts.append(part)
-            length += len(piece)
-            if place and value:
-                self._nodes.append((element, place))
-                self._pieces.append((length, length + len(value)))
-                length += len(value)
+            waiting = max(filter(None, (waiting, sign)), default="")  # a line break rather than a tab
+            value = getattr(element, place) if place else None
+            if place is None or not value:
+                continue
+            if waiting and parts and not parts[-1].endswith("\n"):
+                parts.append(waiting)
+                length += len(waiting)
+            parts.append(value)
+            self._nodes.append((element, place))
+            self._pieces.append((length, length + len(value)))
+            length, waiting = length + len(value), ""
         return "".join(parts)
 
 

@@ -15,6 +15,8 @@ from deid.formats.fhir.strings import String, Strings
 from deid.formats.fhir.syntax import GONE, Number, Unreadable
 from deid.formats.fhir.tables import Tables, tables
 
+_WORDS: tuple[Shape, ...] = ("name", "address", "identifier", "reference")  # hold no numbers, bad data do
+
 
 def take_apart(resource: dict[str, Any], rules: Rules) -> list[Part]:
     """Return the parts of a resource, itself first; those that cannot be read have a problem.
@@ -83,17 +85,19 @@ class _Walk:
         name = place.path.rpartition(".")[2]
         if isinstance(value, dict):
             holder[key] = GONE
-            self._object(value, slot, place, name)
+            self._object(value, slot, place, parent)
         elif isinstance(value, str):
             holder[key] = GONE
             self._strings.read(String(value, slot, place, parent, shape))
         elif isinstance(value, (Number, bool)):
-            holder[key] = value if name in self._tables.numbers else GONE
+            may = name in self._tables.numbers and shape not in _WORDS
+            holder[key] = value if may else GONE
         else:
             holder[key] = None if value is None and isinstance(holder, list) else GONE
 
-    def _object(self, source: dict[str, Any], slot: tuple[Any, Any], place: Place, name: str) -> None:
+    def _object(self, source: dict[str, Any], slot: tuple[Any, Any], place: Place, parent: Any) -> None:
         holder, key = slot
+        name = place.path.rpartition(".")[2]
         shape = "other" if name.startswith("_") else shape_of(name, source, self._tables)
         if shape == "resource":
             self._nested(source, slot, place)
@@ -107,7 +111,7 @@ class _Walk:
             self._data(source, tree, place)
         elif shape == "narrative":
             self._narrative(source, slot, place)
-        elif shape == "quantity" and name in self._tables.ages and isinstance(source.get("value"), Number):
+        elif shape == "quantity" and self._is_age(place, parent) and isinstance(source.get("value"), Number):
             self._age(source, slot, place)
 
     def _nested(self, source: dict[str, Any], slot: tuple[Any, Any], place: Place) -> None:
@@ -166,6 +170,15 @@ class _Walk:
         except Unreadable as error:
             raise Unreadable(error.reason, f"{place.shown}: {error.detail}") from None
         self._part.texts.append(slots.narrative_text(slot, place.shown, markup))
+
+    def _is_age(self, place: Place, parent: dict[str, Any]) -> bool:
+        """Tell whether a quantity is an age: by its element, or as what a code asks for."""
+        code = parent.get("code")
+        codings = code.get("coding") if isinstance(code, dict) else None
+        listed = codings if isinstance(codings, list) else ()
+        codes = {str(each.get("code")) for each in listed if isinstance(each, dict)}
+        named = not self._tables.ages.isdisjoint(place.path.rsplit(".", 2)[1:])
+        return named or not self._tables.age_codes.isdisjoint(codes)
 
     def _age(self, source: dict[str, Any], slot: tuple[Any, Any], place: Place) -> None:
         if self._rules.types is not None and "AGE" in self._rules.types:

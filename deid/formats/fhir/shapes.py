@@ -63,12 +63,13 @@ def _is_attachment(name: str, value: dict[str, Any]) -> bool:
 
 
 def _with_value(name: str, value: dict[str, Any], tables: Tables) -> Shape | None:
+    if name == "telecom" or name.endswith("ContactPoint") or str(value.get("system")) in tables.telecom:
+        return "contact"
+    if name.lower().endswith("identifier"):
+        return "identifier"
     if isinstance(value.get("value"), Number) or "unit" in value:
         return "quantity"
-    if name == "telecom" or name.endswith("ContactPoint") or value.get("system") in tables.telecom:
-        return "contact"
-    is_identifier = name.lower().endswith("identifier")
-    if is_identifier or ("value" in value and not value.keys().isdisjoint(("system", "assigner"))):
+    if "value" in value and not value.keys().isdisjoint(("system", "assigner")):
         return "identifier"
     return None
 

@@ -15,8 +15,9 @@ from deid.formats.fhir.shapes import Shape
 from deid.formats.fhir.syntax import Unreadable, leave_out
 from deid.formats.fhir.tables import tables
 
-_CODE = re.compile(r"\S+(?: \S+)*")
-_LONGEST_CODE = 128
+_CODE = re.compile(r"\S{1,128}")
+_PUBLIC_CODE = re.compile(r"\S+(?: \S+)*")
+_MARKER = re.compile(r"\[[A-Z_]+\]")
 _CLOCK = re.compile(r"[0-2]\d:\d\d:\d\d(?:\.\d+)?")
 _SAMPLES = re.compile(r"[\d.\sEUL+-]*")
 _ADDRESS = re.compile(r"[^\s<>]{1,255}")
@@ -25,7 +26,7 @@ REFERENCE = re.compile(
 )
 """A reference by type and id; group 1 and 2."""
 UUID = re.compile(r"urn:uuid:([0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})")
-_TOKENS = {"version": 64, "linkId": 128, "unit": 32, "prefix": 16}
+_TOKENS = frozenset({"version", "linkId", "prefix"})
 _SERVER = "https://example.org/fhir/"
 _OTHER_ID, _URL, _DATE = "OTHER_ID", "URL", "DATE"
 
@@ -157,8 +158,11 @@ class Strings:
     def _in_coding(self, string: String) -> bool:
         if string.place.name == "system":
             return string.carry_if(_ADDRESS.fullmatch(string.text))
-        is_public = self._tables.is_public(string.parent.get("system"))
-        return string.place.name == "display" and is_public and string.carry()
+        if self._tables.is_public(string.parent.get("system")):
+            is_code = string.place.name == "code" and _PUBLIC_CODE.fullmatch(string.text)
+            return bool(is_code or string.place.name in ("display", "unit")) and string.carry()
+        is_unit = _CODE.fullmatch(string.text) and not _MARKER.fullmatch(string.text)
+        return bool(string.place.name == "unit" and is_unit) and string.carry()
 
     def _in_concept(self, string: String) -> bool:
         """Carry a text that only says what a standard calls the code."""
@@ -192,11 +196,11 @@ class Strings:
 
     def _by_kind(self, string: String) -> bool:
         """Decide by what the standard says that the element holds."""
-        place, text = string.place, string.text
+        place = string.place
         if given := self._tables.rule("elements", place.path, place.name):
             return self._replace(string, given)
         if place.name in _TOKENS:
-            return string.carry_if(len(text) <= _TOKENS[place.name])
+            return string.carry_if(_CODE.fullmatch(string.text))
         decide = self._of_kind.get(self._tables.kinds.get(place.name, ""))
         return decide is not None and decide(string)
 
@@ -205,7 +209,7 @@ class Strings:
         return self._replace(string, given) if given else self._as_text(string)
 
     def _code(self, string: String) -> bool:
-        return string.carry_if(_CODE.fullmatch(string.text) and len(string.text) <= _LONGEST_CODE)
+        return string.carry_if(_CODE.fullmatch(string.text))
 
     def _clock(self, string: String) -> bool:
         return string.carry_if(_CLOCK.fullmatch(string.text))

@@ -30,7 +30,8 @@ class Tables:
         referring: Element to the same, where a reference does not say the type of resource.
         elements: Path or element to type.
         extensions: Address of an extension to type.
-        ages: Elements that are ages.
+        ages: Elements that are ages, or ranges of them.
+        age_codes: Codes of what is observed that are ages.
         instants: Paths or elements whose dates need a time of day.
         persons: Types of resources that are persons.
         dropped: Paths, elements or addresses of extensions that are left out.
@@ -53,6 +54,7 @@ class Tables:
     elements: Mapping[str, str]
     extensions: Mapping[str, str]
     ages: frozenset[str]
+    age_codes: frozenset[str]
     instants: frozenset[str]
     persons: frozenset[str]
     dropped: frozenset[str]
