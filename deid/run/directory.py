@@ -20,6 +20,7 @@ from deid.note import Note
 from deid.run.manifest import COMPLETE, read_manifest
 
 NOTES, QUARANTINE, WORK, TIMING = "notes", "quarantine", "work", "timing.json"
+RESULTS = "results.sqlite"
 QUARANTINE_LIST = "quarantine.jsonl"
 _LOCK = ".lock"
 _TEMPORARY = ".deid-"  # what a killed writer leaves, see `deid.formats.atomic`
@@ -112,7 +113,7 @@ def _clear(directory: Path) -> None:
     for name in (NOTES, QUARANTINE, WORK):
         if (directory / name).is_dir():
             shutil.rmtree(directory / name)
-    for name in (MANIFEST_NAME, LOG_NAME, TIMING):
+    for name in (MANIFEST_NAME, LOG_NAME, TIMING, RESULTS):
         (directory / name).unlink(missing_ok=True)
 
 
@@ -128,6 +129,7 @@ class RunSummary:
         unused_columns: Columns of the file of known values that were not understood.
         seconds: How long it took.
         skipped_files: Files of the input folder that are no notes, or links that lead out of it.
+        since: What was carried over from an earlier run, as in the manifest; None if there was none.
     """
 
     directory: Path
@@ -137,6 +139,7 @@ class RunSummary:
     unused_columns: tuple[str, ...]
     seconds: float
     skipped_files: int = 0
+    since: Mapping[str, Any] | None = None
 
     @property
     def quarantine_path(self) -> Path:
@@ -166,7 +169,8 @@ def summarize(directory: Path) -> RunSummary:
         first = [json.loads(line) for line in islice(stream, _LISTED)]
     listed = tuple((line["note_id"], line["reason"]) for line in first)
     passed, skipped = tuple(manifest["passed_through"]), manifest["input"]["skipped_files"]
-    return RunSummary(directory, manifest["counts"], listed, passed, (), 0.0, skipped)
+    since = manifest.get("since")
+    return RunSummary(directory, manifest["counts"], listed, passed, (), 0.0, skipped, since)
 
 
 def output_texts(directory: Path) -> Iterator[str | None]:

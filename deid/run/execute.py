@@ -33,6 +33,7 @@ from deid.run.directory import (
     NOTES,
     QUARANTINE,
     QUARANTINE_LIST,
+    RESULTS,
     TIMING,
     WORK,
     RunSummary,
@@ -41,6 +42,7 @@ from deid.run.directory import (
     summarize,
 )
 from deid.run.manifest import Tally
+from deid.run.results import Earlier, Results, read_earlier
 from deid.run.spool import Spool
 from deid.run.units import Partitioning, Receipt, Unit, finished, merge_units, read_units, stretch_name
 from deid.run.workers import FACTORY, Desk, Engine, ModelFacts, Recipe, Workers, cores, open_workers
@@ -61,6 +63,7 @@ class RunRequest:
         keys: The secret, if there is one.
         workers: Processes; 1 is the calling one.
         resume: Go on with a run that was killed, or begin one.
+        since: Run directory of an earlier run, whose results are carried over for what has not changed.
         columns: Which column holds what.
         format: Format of the input; by its name when None.
         schema: Preset of columns.
@@ -84,6 +87,7 @@ class RunRequest:
     keys: Keys | None = None
     workers: int = 1
     resume: bool = False
+    since: Path | None = None
     columns: Columns = field(default_factory=Columns)
     format: str | None = None
     schema: str | None = None
@@ -133,8 +137,7 @@ def execute(
         request: What is asked.
         progress: Told now and then how far the run is.
         clock: Seconds since 1970; goes to timing.json only.
-        engine: Starts the workers: processes of this machine, or tasks on Spark (`deid.run.spark`). What comes
-            out does not depend on it.
+        engine: Starts the workers: processes of this machine, or `deid.run.spark`; the output is the same.
 
     Raises:
         UsageError: for an output folder, option or column that cannot be used.
@@ -149,7 +152,8 @@ def execute(
     _check(request, policy, source)
     known = read_known_values(request.patients) if request.patients else KnownValues({}, ())
     recipe = Recipe(policy, request.keys, request.factory, request.options)
-    job = _Job(request, policy, source, progress or _silent)
+    earlier = read_earlier(request.since, request.keys) if request.since is not None else None
+    job = _Job(request, policy, source, progress or _silent, earlier)
     with disk_errors(request.out), hold(request.out, resume=request.resume):
         with engine(recipe, request.workers) as workers:
             unfinished = job.begin(workers.model())
@@ -239,7 +243,9 @@ def _merged(given: Mapping[str, _Values], source: Source) -> Mapping[str, _Value
     }
 
 
-def _draft(request: RunRequest, policy: Policy, source: Source, model: ModelFacts) -> dict[str, Any]:
+def _draft(
+    request: RunRequest, policy: Policy, source: Source, model: ModelFacts, earlier: Earlier | None
+) -> dict[str, Any]:
     patients = request.patients
     return {
         "format_version": manifests.FORMAT_VERSION,
@@ -268,17 +274,22 @@ def _draft(request: RunRequest, policy: Policy, source: Source, model: ModelFact
             "max_characters": request.max_characters,
             "shard_notes": request.shard_notes,
             "partitioning": asdict(request.partitioning),
+            "since_manifest": earlier.digest if earlier is not None else None,
         },
         "passed_through": list(source.passed_through()),
         "crosswalk": None,
+        "since": None,
     }
 
 
 class _Job:
     """The two passes over the input: units are worked on, then their results are merged in input order."""
 
-    def __init__(self, request: RunRequest, policy: Policy, source: Source, report: Report) -> None:
+    def __init__(
+        self, request: RunRequest, policy: Policy, source: Source, report: Report, earlier: Earlier | None
+    ) -> None:
         self._request, self._policy, self._source, self._report = request, policy, source, report
+        self._earlier = earlier
         self.work_folder = request.out / WORK
         self._draft: dict[str, Any] = {}
         self._desk = Desk(self.work_folder, "")
@@ -287,7 +298,7 @@ class _Job:
 
     def begin(self, model: ModelFacts) -> bool:
         """Write the draft of a manifest, or compare with the run resumed; tell if there is work to do."""
-        self._draft = _draft(self._request, self._policy, self._source, model)
+        self._draft = _draft(self._request, self._policy, self._source, model, self._earlier)
         before = manifests.read_manifest(self._request.out)
         if before is None:
             manifests.write_json(self._request.out / MANIFEST_NAME, self._draft)
@@ -297,6 +308,8 @@ class _Job:
                 return False
         self.work_folder.mkdir(exist_ok=True)
         self._desk = Desk(self.work_folder, manifests.run_id(self._draft))
+        place, keys = self.work_folder / RESULTS, self._request.keys
+        self._results = Results(place, self._draft, keys=keys, earlier=self._earlier)
         return True
 
     def work(self, workers: Workers, known: Mapping[str, tuple[KnownValue, ...]]) -> None:
@@ -314,12 +327,21 @@ class _Job:
                 record=self.work_folder / "crosswalk",
             )
             spool = stack.enter_context(Spool(request.out, patients.partitions))
-            entries = self._counted(source.read())
-            units = read_units(entries, spool=spool, patients=patients, partitioning=request.partitioning)
+            stack.enter_context(self._results.reading())
+            units = read_units(
+                self._counted(source.read()),
+                spool=spool,
+                patients=patients,
+                partitioning=request.partitioning,
+                wanted=self._results.wanted,
+            )
             for receipt in workers.run(self._unfinished(units), self._desk):
                 self._done(receipt)
             if crosswalk is not None:
                 self._draft["crosswalk"] = {"digest": crosswalk.digest}
+        if self._earlier is not None:
+            differing = self._earlier.differing(self._draft)
+            self._draft["since"] = {"differing": list(differing), **self._results.counts}
 
     def finish(self, started: float, clock: Callable[[], float], *, workers: int) -> None:
         """Write notes, audit log, quarantine list and timing, and last the manifest that says so."""
@@ -329,7 +351,9 @@ class _Job:
             if (out / name).is_dir():
                 shutil.rmtree(out / name)
         (out / QUARANTINE).mkdir()
-        tally, chain = self._merge()
+        with self._results.merging():
+            tally, chain = self._merge()
+        self._results.put_in_place(out)
         _write_timing(out, started=started, ended=clock(), notes=tally.notes, workers=workers)
         final = manifests.completed(self._draft, tally=tally, chain=chain, keys=self._request.keys)
         manifests.write_json(out / MANIFEST_NAME, final)
@@ -374,7 +398,12 @@ class _Job:
     def _outcomes(
         self, tally: Tally, chain: AuditChain, *, log: BinaryIO, listing: BinaryIO
     ) -> Iterator[Outcome]:
-        lines = merge_units(self._desk.folder, stretches=self._stretches, partitions=self._partitions)
+        lines = merge_units(
+            self._desk.folder,
+            stretches=self._stretches,
+            partitions=self._partitions,
+            carried=self._results.carried(),
+        )
         for ordinal, line in enumerate(lines):
             if line["ordinal"] != ordinal:
                 raise IntegrityError(f"the result of note {ordinal} is missing; begin in a new folder")
@@ -383,6 +412,8 @@ class _Job:
             if "reason" in line:
                 kept = {name: line[name] for name in ("ordinal", "note_id", "reason", "detail")}
                 listing.write(json.dumps(kept).encode() + b"\n")
+            else:
+                self._results.keep(line)
             if ordinal % _REPORT_EVERY == 0:
                 self._report(Progress("write", tally.notes, sum(tally.quarantined.values())))
             fields = {each["path"]: each["text"] for each in line.get("fields", ())}

@@ -6,7 +6,7 @@ import heapq
 import json
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import chain
 from pathlib import Path
@@ -112,8 +112,17 @@ class Unit:
         return sum(len(group.items) for group in self.groups) + len(self.rejects)
 
 
+def _every(_: ItemGroup) -> bool:
+    return True
+
+
 def read_units(
-    entries: Iterable[Entry], *, spool: Spool, patients: Patients, partitioning: Partitioning
+    entries: Iterable[Entry],
+    *,
+    spool: Spool,
+    patients: Patients,
+    partitioning: Partitioning,
+    wanted: Callable[[ItemGroup], bool] = _every,
 ) -> Iterator[Unit]:
     """Cut an input into units: notes without a patient as they come, then the patients by partition.
 
@@ -124,6 +133,7 @@ def read_units(
         spool: Holds the notes of patients until all have been read.
         patients: Partitions, known values and codes.
         partitioning: Sizes.
+        wanted: Tells of each group, asked once, whether it is to be worked on; the others are left out.
     """
     count = characters = 0
     groups: list[ItemGroup] = []
@@ -139,8 +149,10 @@ def read_units(
             spool.add(patients.partition(entry.note.patient_id), item)
         else:
             item = _item(entry.ordinal, entry.note, patients)
-            groups.append(ItemGroup((item,), None, item.known))
-            characters += len(entry.note.text)
+            group = ItemGroup((item,), None, item.known)
+            if wanted(group):
+                groups.append(group)
+                characters += len(entry.note.text)
         if len(groups) + len(rejects) >= partitioning.notes or characters >= partitioning.characters:
             yield Unit(stretch_name(count), tuple(groups), tuple(rejects))
             count, characters = count + 1, 0
@@ -149,7 +161,8 @@ def read_units(
         yield Unit(stretch_name(count), tuple(groups), tuple(rejects))
     patients.ready()
     for partition in spool.filled():
-        yield _partition_unit(partition, spool, patients)
+        if wholes := tuple(filter(wanted, _patient_groups(partition, spool, patients))):
+            yield Unit(f"patients-{partition:05d}", wholes)
 
 
 def stretch_name(number: int) -> str:
@@ -174,12 +187,11 @@ def _item(ordinal: int, note: Note, patients: Patients) -> Item:
     )
 
 
-def _partition_unit(partition: int, spool: Spool, patients: Patients) -> Unit:
+def _patient_groups(partition: int, spool: Spool, patients: Patients) -> Iterator[ItemGroup]:
     by_patient: dict[str, list[Item]] = {}
     for item in spool.read(partition):
         by_patient.setdefault(item.patient_id or "", []).append(item)
-    groups = (_patient_group(patient_id, items, patients) for patient_id, items in by_patient.items())
-    return Unit(f"patients-{partition:05d}", tuple(groups))
+    return (_patient_group(patient_id, items, patients) for patient_id, items in by_patient.items())
 
 
 def _patient_group(patient_id: str, items: Sequence[Item], patients: Patients) -> ItemGroup:
@@ -265,19 +277,22 @@ def receipt_of(folder: Path, name: str, *, run_id: str) -> Receipt | None:
     return Receipt(name, head["notes"], head["quarantined"]) if head.get("run") == run_id else None
 
 
-def merge_units(folder: Path, *, stretches: int, partitions: Sequence[str]) -> Iterator[dict[str, Any]]:
+def merge_units(
+    folder: Path, *, stretches: int, partitions: Sequence[str], carried: Iterable[dict[str, Any]] = ()
+) -> Iterator[dict[str, Any]]:
     """Yield the results of all units in input order; memory for one line of each partition.
 
     Args:
         folder: Where unit files lie.
         stretches: Number of units of notes without a patient.
         partitions: Names of the units of patients.
+        carried: Results of notes that no unit holds, in input order.
 
     Raises:
         InputOutputError: if a file cannot be read.
     """
     consecutive = chain.from_iterable(_lines(folder, stretch_name(number)) for number in range(stretches))
-    return heapq.merge(consecutive, *(_lines(folder, name) for name in partitions), key=_ordinal)
+    return heapq.merge(carried, consecutive, *(_lines(folder, name) for name in partitions), key=_ordinal)
 
 
 def _lines(folder: Path, name: str) -> Iterator[dict[str, Any]]:

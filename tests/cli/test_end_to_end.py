@@ -92,8 +92,9 @@ def _gold() -> list[Gold]:
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    """Return all files but the clocks."""
-    files = (path for path in folder.rglob("*") if path.is_file() and path.name != "timing.json")
+    """Return all files but the clocks and the salted digests."""
+    own = ("timing.json", "results.sqlite")
+    files = (path for path in folder.rglob("*") if path.is_file() and path.name not in own)
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(files)}
 
 

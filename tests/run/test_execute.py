@@ -61,6 +61,7 @@ def test_a_run(source: Path, tmp_path: Path) -> None:
         "manifest.json",
         "notes",
         "quarantine",
+        "results.sqlite",
         "timing.json",
     ]
     lines = [json.loads(line) for line in (out / "notes" / "part-00000.jsonl").read_text().splitlines()]
@@ -122,10 +123,20 @@ def test_nothing_of_a_note_or_a_path_is_in_the_papers(source: Path, tmp_path: Pa
 
 
 # Renames of an uninterrupted run: the manifest's draft is the first, then one for each of the units,
-# last the shard, the list of quarantined notes, the audit log, the timing and the manifest.
+# last the shard, the list of quarantined notes, the audit log, the results kept, the timing and the manifest.
 @pytest.mark.parametrize(
     ("rename", "after"),
-    [(1, False), (1, True), (3, True), (9, False), (-5, True), (-3, True), (-1, False), (-1, True)],
+    [
+        (1, False),
+        (1, True),
+        (3, True),
+        (9, False),
+        (-6, True),
+        (-5, True),
+        (-3, True),
+        (-1, False),
+        (-1, True),
+    ],
 )
 def test_a_kill_anywhere_and_resume_give_the_same_bytes(
     source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rename: int, after: bool
