@@ -25,6 +25,9 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 @click.argument("input_path", metavar="INPUT")
 @click.option("--policy", required=True, help="Name of a shipped policy, or a path ending in .yaml.")
 @click.option("--out", required=True, help="Run directory, new or empty; - writes JSONL to standard output.")
+@click.option(
+    "--to", metavar="TABLE", help="A new table too, where INPUT is one: postgresql://...?table=NAME."
+)
 @click.option("--workers", default=1, show_default=True, help="Processes.")
 @click.option("--resume", is_flag=True, help="Go on with a run that was stopped.")
 @click.option("--drop", multiple=True, metavar="COLUMN", help="Leave a column out of the output; repeatable.")
@@ -53,6 +56,7 @@ def command(**options: Any) -> None:
     Examples:
       deid run notes.jsonl --policy safe-harbor --out clean/
       deid run export.parquet --schema omop-note --policy safe-harbor --out clean/ --workers 8
+      deid run 'postgresql:///ehr?table=omop.note' --schema omop-note --policy safe-harbor --out clean/
       deid run notes.csv --policy research-surrogates --key-file ~/deid.key --out clean/ --resume
       cat notes.jsonl | deid run - --policy safe-harbor --out - > clean.jsonl
     """
@@ -61,6 +65,8 @@ def command(**options: Any) -> None:
 
     request = _request(options)
     if options["out"] == "-":
+        if options["to"]:
+            raise UsageError("--to makes a table of a finished run: give --out a folder")
         if options["as_json"] or request.resume:
             raise UsageError("--out - takes standard output and keeps no run: leave out --json and --resume")
         summary = stream(request, sys.stdout.buffer)
@@ -81,7 +87,7 @@ def _request(options: dict[str, Any]) -> RunRequest:
 
     same = (
         *("policy", "workers", "resume", "format", "schema", "drop", "patients", "crosswalk", "delimiter"),
-        *("group_by", "order_by"),
+        *("group_by", "order_by", "to"),
     )
     return RunRequest(
         input=options["input_path"],

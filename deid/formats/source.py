@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypedDict, Unpack, runtime_chec
 from deid.errors import IntegrityError, Reason, UsageError, unknown_name
 from deid.formats.atomic import reading
 from deid.formats.compressed import compression_of, suffix_of
+from deid.formats.database.address import is_address, parse_address
 from deid.formats.fhir.sniff import is_export_file, is_fhir
 from deid.formats.known_values import KINDS
 from deid.formats.pieces import Move
@@ -244,7 +245,8 @@ def open_source(
     """Open a file or folder of notes.
 
     Args:
-        path: File or folder; ``-`` is JSONL on standard input.
+        path: File, folder or table of a database (`deid.formats.database.address`); ``-`` is JSONL on
+            standard input.
         columns: Which column holds what; default names where not given.
         format: Name in `FORMATS`; by suffix or contents of the folder when None.
         schema: Preset in `SCHEMAS` for columns not given.
@@ -261,6 +263,8 @@ def open_source(
     options = Options(columns=roles, drop=drop, **settings)
     if str(path) == "-":
         return _rows_as_notes(_open_stdin(format, options), "jsonl", options)
+    if is_address(str(path)):
+        return _open_database(str(path), format, options)
     where = Path(path)
     with reading(str(path)):
         if not where.exists():
@@ -282,6 +286,19 @@ def _rows_as_notes(source: Source, format: str, options: Options) -> Source:
     from deid.formats.grouped import Grouped
 
     return Grouped(source, options)
+
+
+def _open_database(address: str, format: str | None, options: Options) -> Source:
+    if format is not None:
+        raise UsageError(f"a table of a database is read as such, not as {format}; leave out --format")
+    from deid.formats.database.table import DatabaseTable
+
+    table = DatabaseTable(parse_address(address), options)
+    if not options.group_by:
+        return table
+    from deid.formats.grouped import Grouped
+
+    return Grouped(table, options)
 
 
 def _open_stdin(format: str | None, options: Options) -> Source:

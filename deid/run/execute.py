@@ -29,6 +29,7 @@ from deid.operate.catalog import needs_code, needs_key
 from deid.policy import Policy, load_policy
 from deid.run import manifest as manifests
 from deid.run.crosswalk import Crosswalk, Patients
+from deid.run.deliver import deliver, open_target
 from deid.run.directory import (
     NOTES,
     QUARANTINE,
@@ -57,7 +58,7 @@ class RunRequest:
     """What is asked of a run.
 
     Args:
-        input: File or folder; ``-`` is JSONL on standard input.
+        input: File, folder or table of a database; ``-`` is JSONL on standard input.
         policy: A policy, the name of a shipped one, or a path.
         out: The run directory: absent or empty, unless a run is resumed.
         keys: The secret, if there is one.
@@ -79,6 +80,7 @@ class RunRequest:
         options: Further arguments of the factory, such as ``model``; results may not depend on them.
         partitioning: How the input is cut into units.
         factory: ``module:attribute`` of what builds a processor.
+        to: Table to make of the notes too, where the input is one; it is there as a whole or not at all.
     """
 
     input: str | Path
@@ -103,6 +105,7 @@ class RunRequest:
     options: Mapping[str, Any] = field(default_factory=dict)
     partitioning: Partitioning = field(default_factory=Partitioning)
     factory: str = FACTORY
+    to: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +155,7 @@ def execute(
     _check(request, policy, source)
     known = read_known_values(request.patients) if request.patients else KnownValues({}, ())
     recipe = Recipe(policy, request.keys, request.factory, request.options)
+    target = open_target(request.to, source=str(request.input), resume=request.resume)
     earlier = read_earlier(request.since, request.keys) if request.since is not None else None
     job = _Job(request, policy, source, progress or _silent, earlier)
     with disk_errors(request.out), hold(request.out, resume=request.resume):
@@ -164,6 +168,8 @@ def execute(
             job.finish(started, clock, workers=count)
         if job.work_folder.exists():
             shutil.rmtree(job.work_folder)
+        if target is not None:
+            deliver(target, request.out)
     return replace(summarize(request.out), unused_columns=known.ignored, seconds=clock() - started)
 
 

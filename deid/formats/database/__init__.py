@@ -1,0 +1,1 @@
+"""Tables of PostgreSQL and DuckDB, read by key ranges and written as new tables."""
