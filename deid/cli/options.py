@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 _COLUMNS = (
-    click.option("--format", "format", help="txt, jsonl, csv or parquet; default: by the name of INPUT."),
+    click.option("--format", "format", help="Such as txt, csv, hl7 (docs/formats.md); default: by name."),
     click.option("--schema", help="Preset of columns: omop-note or mimic-noteevents."),
     click.option("--text-column", metavar="COLUMN", help="Column of the note; default: text."),
     click.option("--id-column", metavar="COLUMN", help="Column of its id; default: note_id or id."),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from deid.errors import Reason
@@ -86,4 +86,4 @@ class Place:
         if self.depth >= DEEPEST:
             raise Unreadable(Reason.INVALID_RECORD, "nested too deep")
         shown = f"{self.shown}.{name}" if index is None else f"{self.shown}.{name}[{index}]"
-        return replace(self, path=f"{self.path}.{name}", shown=shown, depth=self.depth + 1)
+        return Place(f"{self.path}.{name}", shown, self.kind, self.depth + 1, self.strings)
