@@ -109,7 +109,7 @@ class Preview:
                 changed=text != saved_text,
                 problems=problems,
                 stale=now is None,
-                types=self._last.policy.type_names if self._last else (),
+                types=self._last.types if self._last else (),
                 counts=tuple(each for each in counted if each.now or each.saved),
                 unfound=tuple(each.entity_type for each in counted if not (each.now or each.saved)),
                 notes=tuple(note_views(self._entries, self._last, saved)),
@@ -205,7 +205,9 @@ class Preview:
         self._results[key] = found
         if len(self._results) > _KEPT_RESULTS:
             del self._results[next(iter(self._results))]
-        return Result(policy, found)
+        own = resolved.files[0].marks
+        types = sorted(policy.type_names, key=lambda name: ("types", name) not in own)
+        return Result(policy, tuple(types), found)
 
     def _detect(self, policy: Policy) -> Found:
         notes = [entry.note for entry in self._entries if entry.note]

@@ -94,6 +94,12 @@ class Problem:
     line: int | None = None
     source: str = ""
 
+    @property
+    def short(self) -> str:
+        """What is wrong without the key path, for a place beside the line."""
+        key, _, rest = self.what.partition(": ")
+        return rest if rest and " " not in key else self.what
+
 
 @dataclass(frozen=True, slots=True)
 class Page:
@@ -105,7 +111,7 @@ class Page:
         changed: Whether the text differs from the saved one.
         problems: What is wrong with the text.
         stale: Whether the notes are shown as an earlier text found them, since this one does not load.
-        types: Names of the types that an example can be added to.
+        types: Names of the types that an example can be added to, those of the file itself first.
         counts: By type, in the policy's order; types that nothing was found of are left out.
         unfound: The types left out.
         notes: In input order.
@@ -145,13 +151,10 @@ class Page:
         return sum(note.lost for note in self.notes)
 
     @property
-    def marked_lines(self) -> dict[int, str]:
-        """Lines with a problem, and how severe it is."""
-        worst: dict[int, str] = {}
-        for each in self.problems:
-            if each.line is not None and worst.get(each.line) != "error":
-                worst[each.line] = each.severity
-        return worst
+    def marked_lines(self) -> dict[int, Problem]:
+        """Lines with a problem, and the worst of each."""
+        backwards = sorted(reversed(self.problems), key=lambda each: each.severity == "error")
+        return {each.line: each for each in backwards if each.line is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,10 +163,12 @@ class Result:
 
     Args:
         policy: The policy.
+        types: Names of its types, those that stand in the file itself first.
         found: For each readable note its spans, or why there are none.
     """
 
     policy: Policy
+    types: tuple[str, ...]
     found: Found
 
 

@@ -80,10 +80,19 @@ def test_an_invalid_edit_keeps_the_page(tmp_path: Path, broken: str, line: int, 
     assert page.stale
     assert len(marks(page)) == 3
     assert any(each.line == line and what in each.what for each in page.problems), page.problems
-    assert page.marked_lines[line] == "error"
+    assert page.marked_lines[line].severity == "error"
     assert str(tmp_path) not in "".join(each.what for each in page.problems)
-    assert f'<span class="error">{line}</span>' in page_html(preview, page, nonce="n")
+    assert f'<span class="error">{line}<em>' in page_html(preview, page, nonce="n")
     assert sorted(each.name for each in tmp_path.iterdir()) == ["ours.yaml"]
+
+
+def test_types_of_the_file_itself_come_first(tmp_path: Path) -> None:
+    names = load_policy("base").type_names
+    detect = "".join(f"  {name}: {{detect: [rules]}}\n" for name in names)
+    (tmp_path / "parent.yaml").write_text(f"policy: parent\nversion: '1'\nextends: base\ntypes:\n{detect}")
+    text = "policy: ours\nversion: '1'\nextends: ./parent.yaml\ntypes:\n  MRN: {hipaa: H}\n"
+    page = make_preview(tmp_path, text).render()
+    assert page.types == ("MRN", *(name for name in names if name != "MRN"))
 
 
 def test_the_notes_stay_as_the_last_good_edit_finds_them(tmp_path: Path) -> None:
