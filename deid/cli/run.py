@@ -47,7 +47,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 @column_options
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON on standard output.")
 def command(**options: Any) -> None:
-    """De-identify INPUT: a folder of .txt files, or JSONL, CSV or Parquet; - is JSONL on standard input.
+    """De-identify INPUT: a file or folder of notes in any format of docs/formats.md; - is JSONL on stdin.
 
     The run directory gets notes/ (INPUT without PHI), audit.jsonl, quarantine/, manifest.json, timing.json.
     A note that cannot be de-identified is left out and listed in quarantine/; the exit code is then 3.
@@ -159,6 +159,11 @@ def _warn(summary: RunSummary) -> None:
     if summary.skipped_files:
         click.echo(
             f"warning: {summary.skipped_files} files of the folder are no notes and were not read", err=True
+        )
+    if summary.files_as_text:
+        click.echo(
+            f"{summary.files_as_text} documents (.rtf, .docx, .pdf) came out as plain text, their layout gone",
+            err=True,
         )
     if summary.unused_columns:
         names = ", ".join(summary.unused_columns)

@@ -15,6 +15,7 @@ from deid.errors import IntegrityError, Reason, UsageError, unknown_name
 from deid.formats.atomic import reading
 from deid.formats.compressed import compression_of, suffix_of
 from deid.formats.database.address import is_address, parse_address
+from deid.formats.documents.read import SUFFIXES as DOCUMENTS
 from deid.formats.fhir.sniff import is_export_file, is_fhir
 from deid.formats.known_values import KINDS
 from deid.formats.pieces import Move
@@ -212,15 +213,18 @@ FORMATS: Registry[Callable[[Path, Options], Source]] = Registry(
     "format",
     {
         "txt": "deid.formats.text_folder:TextFolder",
+        "documents": "deid.formats.text_folder:text_and_documents",
         "jsonl": "deid.formats.jsonl:Jsonl",
         "csv": "deid.formats.csv_table:CsvTable",
         "parquet": "deid.formats.parquet:Parquet",
         "fhir": "deid.formats.fhir.bulk:FhirExport",
         "hl7": "deid.formats.hl7v2.source:Hl7",
+        "mixed": "deid.formats.mixed:Mixed",
     },
 )
 _SUFFIXES: Mapping[str, str] = {
     ".txt": "txt",
+    **dict.fromkeys(DOCUMENTS, "documents"),
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
     ".csv": "csv",
@@ -228,8 +232,9 @@ _SUFFIXES: Mapping[str, str] = {
     ".parquet": "parquet",
     ".hl7": "hl7",
 }
-_FOLDERS = ("fhir", "parquet", "txt")
-_TABLES = ("jsonl", "csv", "parquet")
+_UNCOMPRESSED = ("txt", "documents", "parquet")
+TABLES = ("jsonl", "csv", "parquet")
+"""Formats whose notes stand in rows of columns."""
 _ISO_DATE = re.compile(r"(\d{4}-\d{2}-\d{2}|\d{8})(?!\d)")
 
 
@@ -273,16 +278,42 @@ def open_source(
             raise UsageError(
                 f"input {path}: a pipe or device can be read only once; give '-' to read JSONL from it"
             )
-        name = format or _detect(where)
-        return _rows_as_notes(FORMATS.get(name)(where, options), name, options)
+        return open_format(where, format or _detect(where), options)
+
+
+def open_format(path: Path, format: str, options: Options) -> Source:
+    """Open a file or folder as one of a format.
+
+    Args:
+        path: It exists.
+        format: Name in `FORMATS`.
+        options: How to read and write it.
+
+    Raises:
+        UsageError: as `open_source`.
+        InputOutputError: if the input cannot be read.
+    """
+    return _rows_as_notes(FORMATS.get(format)(path, options), format, options)
+
+
+def format_of(path: Path) -> str | None:
+    """Return the format of a file by its name and its beginning; None if it is of none that is read.
+
+    Args:
+        path: The file.
+    """
+    if is_fhir(path):
+        return "fhir"
+    name = _SUFFIXES.get(suffix_of(path))
+    return None if name in _UNCOMPRESSED and compression_of(path) else name
 
 
 def _rows_as_notes(source: Source, format: str, options: Options) -> Source:
     """Put the rows of a note together, where that is asked for."""
-    if not options.group_by:
+    if not options.group_by or format == "mixed":
         return source
-    if format not in _TABLES:
-        raise UsageError(f"input {source.name}: only {', '.join(_TABLES)} have rows to group by a column")
+    if format not in TABLES:
+        raise UsageError(f"input {source.name}: only {', '.join(TABLES)} have rows to group by a column")
     from deid.formats.grouped import Grouped
 
     return Grouped(source, options)
@@ -320,29 +351,31 @@ def _no_such_path(path: Path) -> UsageError:
 
 
 def _detect(path: Path) -> str:
+    if path.is_dir():
+        return _detect_folder(path)
+    suffix = suffix_of(path)
+    if suffix in {".xz", ".zip", ".7z", ".tar"}:
+        raise UsageError(f"input {path}: packed in a way that is not read; unpack it first")
+    if (found := format_of(path)) is not None:
+        return found
+    if suffix in _SUFFIXES:
+        raise UsageError(f"input {path}: files of this kind are not read compressed; unpack it first")
     choose = f"choose one with --format: {', '.join(FORMATS.names())}"
-    if path.is_file():
-        suffix = suffix_of(path)
-        if is_fhir(path):
-            return "fhir"
-        if suffix in {".xz", ".zip", ".7z", ".tar"}:
-            raise UsageError(f"input {path}: packed in a way that is not read; unpack it first")
-        if compression_of(path) and _SUFFIXES.get(suffix) in _FOLDERS:
-            raise UsageError(f"input {path}: only jsonl and csv are read compressed; unpack it first")
-        if suffix not in _SUFFIXES:
-            raise UsageError(f"input {path}: the suffix {suffix!r} is of no known format; {choose}")
-        return _SUFFIXES[suffix]
-    found = {_SUFFIXES.get(each.suffix.lower()) for each in path.rglob("*")} - {None}
-    if any(is_export_file(each) and is_fhir(each) for each in sorted(path.iterdir())):
-        found = found - {"jsonl"} | {"fhir"}
-    if len(found) > 1:
-        raise UsageError(f"input {path}: the folder holds {', '.join(sorted(filter(None, found)))}; {choose}")
-    for name in _FOLDERS:
-        if name in found:
-            return name
-    raise UsageError(
-        f"input {path}: the folder holds no .txt or .parquet files; other formats are read file by file"
-    )
+    raise UsageError(f"input {path}: the suffix {suffix!r} is of no known format; {choose}")
+
+
+def _detect_folder(path: Path) -> str:
+    """Return the format of all files in a folder that are of any; ``mixed`` for several."""
+    files = [each for each in path.rglob("*") if each.is_file()]
+    found = {name for each in files if (name := format_of(each))}
+    if not found:
+        raise UsageError(f"input {path}: the folder holds no files of a format that is read")
+    export = {each for each in path.iterdir() if is_export_file(each)}
+    if any(map(is_fhir, export)) and all(each in export or not format_of(each) for each in files):
+        return "fhir"
+    if found <= {"txt", "documents"}:
+        return "documents" if "documents" in found else "txt"
+    return "parquet" if found == {"parquet"} else "mixed"
 
 
 def make_entry(

@@ -1,4 +1,4 @@
-"""Plain text: a folder of ``.txt`` files, or a single one; a note is a file, its id the relative path."""
+"""Plain text and documents: a folder of files, or a single one; a file is a note, its path the note's id."""
 
 from __future__ import annotations
 
@@ -7,29 +7,37 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from deid.errors import InputOutputError, Reason, UsageError
+from deid.errors import NoteError, Reason, UsageError
 from deid.formats.atomic import atomic_file, digest_of, digest_of_folder, prepare_folder, reading, sync_folder
+from deid.formats.documents.read import LONGEST, SUFFIXES, document_text
+from deid.formats.folder import files_of
 from deid.formats.source import Entry, Options, Outcome, Pairing, text_problem
 from deid.note import Note
 
 FOLDER = "folder"
+_PLAIN = ".txt"
 
 
 class TextFolder:
     """Notes in text files, sorted by relative POSIX path; byte order marks and line ends stay as they are.
 
-    Links are followed to files within the folder only. The output has the same relative paths.
+    Links are followed to files within the folder only. The output has the same relative paths. Documents come
+    out as plain text, ``letter.docx`` as ``letter.docx.txt``; the note's id is ``letter.docx`` then.
 
     Args:
         path: Folder or file.
         options: Of the columns only ``patient_id="folder"`` means something: the name of the folder that
             holds the note; a note at the top has no patient then.
+        documents: Whether documents are read beside text files.
+        root: What the relative path of a single file begins at; its folder when None.
 
     Raises:
         UsageError: for options that text files cannot have.
     """
 
-    def __init__(self, path: Path, options: Options) -> None:
+    def __init__(
+        self, path: Path, options: Options, *, documents: bool = False, root: Path | None = None
+    ) -> None:
         columns = options.columns
         if columns.text or columns.note_id or columns.note_date or columns.patient_id not in (None, FOLDER):
             raise UsageError(
@@ -40,13 +48,19 @@ class TextFolder:
         self.name = str(path)
         self.path: Path | None = path
         self._single = path.is_file()
-        self._root = path.parent if self._single else path
+        self._root = (root or path.parent) if self._single else path
         self._options = options
+        self._documents = documents
 
     @property
     def skipped(self) -> int:
         """Number of files in the folder that are not read: other suffixes, and links that lead out of it."""
-        return 0 if self._single else sum(not wanted for _, wanted in _walk(self._root))
+        return 0 if self._single else sum(not wanted for _, wanted in self._walk())
+
+    @property
+    def as_text(self) -> int:
+        """Number of documents, which come out as plain text."""
+        return sum(not is_plain(relative) for relative in self._files())
 
     def read(self) -> Iterator[Entry]:
         """Deliver a note for each file; see `deid.formats.source.Source`."""
@@ -62,7 +76,7 @@ class TextFolder:
             new = pairing.take(self._entry(ordinal, relative))
             if new is None:
                 continue
-            path = directory / relative
+            path = directory / written_as(relative)
             if not path.parent.is_dir():
                 path.parent.mkdir(parents=True)
             with atomic_file(path, sync=False) as stream:
@@ -91,25 +105,25 @@ class TextFolder:
 
     def _files(self) -> Iterator[str]:
         if self._single:
-            return iter((Path(self.name).name,))
-        return (relative for relative, wanted in _walk(self._root) if wanted)
+            return iter((Path(self.name).relative_to(self._root).as_posix(),))
+        return (relative for relative, wanted in self._walk() if wanted)
+
+    def _walk(self) -> Iterator[tuple[str, bool]]:
+        suffixes = (_PLAIN, *SUFFIXES) if self._documents else (_PLAIN,)
+        for relative, within in files_of(self._root, written_as=written_as if self._documents else str):
+            yield relative, within and os.path.splitext(relative)[1].lower() in suffixes
 
     def _entry(self, ordinal: int, relative: str) -> Entry:
-        note_id = os.path.splitext(relative)[0]
+        note_id = os.path.splitext(relative)[0] if is_plain(relative) else relative
         try:
             note_id.encode()
         except UnicodeEncodeError:
             return Entry(ordinal, f"file-{ordinal + 1}", None, Reason.UNSAFE_NOTE_ID, "name is not UTF-8")
-        with reading(note_id), (self._root / relative).open("rb") as stream:
-            # No text of max_characters takes more than four bytes for each and the mark.
-            content = stream.read(4 * self._options.max_characters + 4)
-            if stream.read(1):
-                return Entry(ordinal, note_id, None, Reason.TOO_LONG)
-        try:
-            text = content.removeprefix(codecs.BOM_UTF8).decode()
-        except UnicodeDecodeError as error:
-            return Entry(ordinal, note_id, None, Reason.INVALID_UTF8, f"byte {error.start}")
         limit = self._options.max_characters
+        try:
+            text = self._plain(relative) if is_plain(relative) else self._document(relative)
+        except NoteError as error:
+            return Entry(ordinal, note_id, None, error.reason, error.detail)
         reason = text_problem(text, surrogate=Reason.INVALID_UTF8, max_characters=limit)
         if reason is not None:
             return Entry(ordinal, note_id, None, reason)
@@ -117,31 +131,54 @@ class TextFolder:
         patient = folder if self._options.columns.patient_id and folder else None
         return Entry(ordinal, note_id, Note(note_id, text, patient), None)
 
+    def _plain(self, relative: str) -> str:
+        # No text of max_characters takes more than four bytes for each and the mark.
+        content = self._content(relative, 4 * self._options.max_characters + 4)
+        try:
+            return content.removeprefix(codecs.BOM_UTF8).decode()
+        except UnicodeDecodeError as error:
+            raise NoteError(Reason.INVALID_UTF8, f"byte {error.start}") from None
+
+    def _document(self, relative: str) -> str:
+        return document_text(self._content(relative, LONGEST), os.path.splitext(relative)[1].lower())
+
+    def _content(self, relative: str, limit: int) -> bytes:
+        with reading(relative), (self._root / relative).open("rb") as stream:
+            content = stream.read(limit)
+            if stream.read(1):
+                raise NoteError(Reason.TOO_LONG)
+        return content
+
     def _mark(self, relative: str) -> bytes:
+        if not is_plain(relative):
+            return b""
         with reading(relative), (self._root / relative).open("rb") as stream:
             return codecs.BOM_UTF8 if stream.read(3) == codecs.BOM_UTF8 else b""
 
 
-def _walk(root: Path, below: str = "") -> Iterator[tuple[str, bool]]:
-    """Yield every file's relative path in sorted order, and whether it is a note."""
-    try:
-        with os.scandir(root / below) as found:
-            entries = sorted(found, key=lambda each: each.name + ("/" if _is_folder(each) else ""))
-    except OSError as error:
-        raise InputOutputError(f"cannot read folder {root / below}: {error.strerror}") from error
-    for entry in entries:
-        relative = f"{below}{entry.name}"
-        if _is_folder(entry):
-            yield from _walk(root, f"{relative}/")
-        else:
-            yield relative, _is_note(entry, root)
+def text_and_documents(path: Path, options: Options) -> TextFolder:
+    """Open text files and documents; see `TextFolder`.
+
+    Args:
+        path: Folder or file.
+        options: As for `TextFolder`.
+    """
+    return TextFolder(path, options, documents=True)
 
 
-def _is_folder(entry: os.DirEntry[str]) -> bool:
-    return entry.is_dir(follow_symlinks=False)
+def is_plain(name: str) -> bool:
+    """Tell whether a file is no document, by its name.
+
+    Args:
+        name: With its suffix.
+    """
+    return os.path.splitext(name)[1].lower() not in SUFFIXES
 
 
-def _is_note(entry: os.DirEntry[str], root: Path) -> bool:
-    if os.path.splitext(entry.name)[1].lower() != ".txt" or not entry.is_file():
-        return False
-    return not entry.is_symlink() or Path(entry.path).resolve().is_relative_to(root.resolve())
+def written_as(name: str) -> str:
+    """Return the name of a file in the output.
+
+    Args:
+        name: Of the file read.
+    """
+    return name if is_plain(name) else f"{name}{_PLAIN}"

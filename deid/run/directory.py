@@ -24,6 +24,7 @@ RESULTS = "results.sqlite"
 QUARANTINE_LIST = "quarantine.jsonl"
 _LOCK = ".lock"
 _TEMPORARY = ".deid-"  # what a killed writer leaves, see `deid.formats.atomic`
+_WHOLE_FOLDERS = {"TextFolder": "txt", "Mixed": "mixed"}  # readers to formats; others write files side by side
 _LISTED = 20
 _LONGER = 20  # markers and surrogates lengthen a note far less than this many times
 
@@ -130,6 +131,7 @@ class RunSummary:
         seconds: How long it took.
         skipped_files: Files of the input folder that are no notes, or links that lead out of it.
         since: What was carried over from an earlier run, as in the manifest; None if there was none.
+        files_as_text: Documents that came out as plain text.
     """
 
     directory: Path
@@ -140,6 +142,7 @@ class RunSummary:
     seconds: float
     skipped_files: int = 0
     since: Mapping[str, Any] | None = None
+    files_as_text: int = 0
 
     @property
     def quarantine_path(self) -> Path:
@@ -169,8 +172,8 @@ def summarize(directory: Path) -> RunSummary:
         first = [json.loads(line) for line in islice(stream, _LISTED)]
     listed = tuple((line["note_id"], line["reason"]) for line in first)
     passed, skipped = tuple(manifest["passed_through"]), manifest["input"]["skipped_files"]
-    since = manifest.get("since")
-    return RunSummary(directory, manifest["counts"], listed, passed, (), 0.0, skipped, since)
+    since, as_text = manifest.get("since"), manifest["input"]["files_as_text"]
+    return RunSummary(directory, manifest["counts"], listed, passed, (), 0.0, skipped, since, as_text)
 
 
 def output_texts(directory: Path) -> Iterator[str | None]:
@@ -200,15 +203,15 @@ def output_notes(directory: Path) -> Iterator[Note | None]:
     if manifest is None or manifest.get("status") != COMPLETE:
         raise UsageError(f"{directory}: there is no finished run here")
     options = manifest["options"]
-    is_table = manifest["input"]["reader"] != "TextFolder"
+    whole = _WHOLE_FOLDERS.get(manifest["input"]["reader"])
     named = {role: options["columns"][role] for role in ("text", "note_id", "patient_id")}
     columns = Columns(**{role: name for role, name in named.items() if name not in options["drop"]})
     folder = directory / NOTES
-    for path in sorted(folder.iterdir()) if is_table else [folder]:
+    for path in [folder] if whole else sorted(folder.iterdir()):
         source = open_source(
             path,
-            columns=columns if is_table else None,
-            format=None if is_table else "txt",
+            columns=None if whole == "txt" else columns,
+            format=whole,
             delimiter=options["delimiter"],
             max_characters=_LONGER * options["max_characters"],
         )

@@ -266,6 +266,7 @@ def _draft(
             "digest": source.digest(),
             "bytes": source.size(),
             "skipped_files": getattr(source, "skipped", 0),  # only a folder can hold other files
+            "files_as_text": getattr(source, "as_text", 0),  # documents of word processors
         },
         "options": {
             "columns": asdict(with_schema(request.columns, request.schema)),

@@ -160,7 +160,7 @@ def test_reading_is_lazy(tmp_path: Path) -> None:
     entries = TextFolder(tmp_path, Options()).read()
     assert next(entries).note_id == "a"
     (tmp_path / "b.txt").unlink()
-    with pytest.raises(InputOutputError, match="cannot read b: No such file"):
+    with pytest.raises(InputOutputError, match=r"cannot read b\.txt: No such file"):
         next(entries)
 
 
