@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,6 +30,13 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 )
 @click.option("--workers", default=1, show_default=True, help="Processes.")
 @click.option("--resume", is_flag=True, help="Go on with a run that was stopped.")
+@click.option(
+    "--since-manifest",
+    "since",
+    type=click.Path(path_type=Path),
+    metavar="RUN_DIR",
+    help="Run directory of an earlier run: notes that have not changed since are carried over.",
+)
 @click.option("--drop", multiple=True, metavar="COLUMN", help="Leave a column out of the output; repeatable.")
 @click.option(
     "--known-column",
@@ -51,6 +58,8 @@ def command(**options: Any) -> None:
 
     The run directory gets notes/ (INPUT without PHI), audit.jsonl, quarantine/, manifest.json, timing.json.
     A note that cannot be de-identified is left out and listed in quarantine/; the exit code is then 3.
+    With --since-manifest only patients with new, changed or deleted notes are worked on, and the output is
+    that of a run over all of INPUT (docs/incremental.md).
 
     \b
     Examples:
@@ -58,6 +67,7 @@ def command(**options: Any) -> None:
       deid run export.parquet --schema omop-note --policy safe-harbor --out clean/ --workers 8
       deid run 'postgresql:///ehr?table=omop.note' --schema omop-note --policy safe-harbor --out clean/
       deid run notes.csv --policy research-surrogates --key-file ~/deid.key --out clean/ --resume
+      deid run tuesday.parquet --policy safe-harbor --out tuesday/ --since-manifest monday/
       cat notes.jsonl | deid run - --policy safe-harbor --out - > clean.jsonl
     """
     from deid.errors import UsageError
@@ -87,7 +97,7 @@ def _request(options: dict[str, Any]) -> RunRequest:
 
     same = (
         *("policy", "workers", "resume", "format", "schema", "drop", "patients", "crosswalk", "delimiter"),
-        *("group_by", "order_by", "to"),
+        *("group_by", "order_by", "since", "to"),
     )
     return RunRequest(
         input=options["input_path"],
@@ -168,6 +178,22 @@ def _warn(summary: RunSummary) -> None:
     if summary.unused_columns:
         names = ", ".join(summary.unused_columns)
         click.echo(f"warning: columns of --patients that are of no known kind: {names}", err=True)
+    if summary.since is not None:
+        _tell_since(summary.since)
+
+
+def _tell_since(since: Mapping[str, Any]) -> None:
+    if since["differing"]:
+        names = ", ".join(since["differing"])
+        click.echo(
+            f"the earlier run had another {names}: nothing is carried over, all notes were worked on again",
+            err=True,
+        )
+    click.echo(
+        f"{since['carried_over']} notes carried over, {since['new']} new or changed, {since['again']} worked"
+        f" on again; {since['gone']} of the earlier run are gone or changed",
+        err=True,
+    )
 
 
 def _list_quarantined(summary: RunSummary, *, kept: bool) -> None:
@@ -189,6 +215,7 @@ def _as_json(summary: RunSummary) -> dict[str, Any]:
         **summary.counts,
         "quarantine_list": str(summary.quarantine_path),
         "passed_through": list(summary.passed_through),
+        **({"since": dict(summary.since)} if summary.since is not None else {}),
         "seconds": round(summary.seconds, 3),
     }
 

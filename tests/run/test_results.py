@@ -167,8 +167,8 @@ def test_the_manifest_names_the_earlier_run(source: Path, tmp_path: Path) -> Non
     assert found["since"] == {"differing": [], "carried_over": 37, "new": 0, "again": 3, "gone": 0}
 
 
-# Renames: the manifest, a unit of notes alone, two of patients; then the shard, the list of quarantined notes,
-# the audit log, the results kept, the timing and the manifest.
+# Renames: the manifest, a unit of notes alone, two of patients; then the shard, the list of quarantined
+# notes, the audit log, the results kept, the timing and the manifest.
 @pytest.mark.parametrize("rename", [2, 4, 8])
 def test_a_kill_and_resume_give_the_same_bytes(source: Path, tmp_path: Path, rename: int) -> None:
     execute(request(source, tmp_path / "old"))
