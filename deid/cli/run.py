@@ -172,7 +172,7 @@ def _warn(summary: RunSummary) -> None:
         )
     if summary.files_as_text:
         click.echo(
-            f"{summary.files_as_text} documents (.rtf, .docx, .pdf) came out as plain text, their layout gone",
+            f"{summary.files_as_text} documents (.rtf, .docx, .pdf): their text is read, and written as .txt",
             err=True,
         )
     if summary.unused_columns:

@@ -17,11 +17,12 @@ _PARTS = tuple(
     re.compile(rf"word/{name}\d*\.xml")
     for name in ("header", "document", "footnotes", "endnotes", "footer", "comments")
 )
-_BODY = "word/document.xml"
+_BODY = re.compile(r"word/document\d*\.xml")
 _MOST_BYTES = 1 << 27
 _MOST_PARTS = 10_000
 _SIGNS = {"tab": "\t", "br": "\n", "cr": "\n", "noBreakHyphen": "-", "ptab": "\t"}
 _ENDS = {"p": "\n", "tc": "\t", "tr": "\n"}
+_GIVES_WAY = {"tc": "\n", "tr": "\t"}
 
 
 def docx_text(content: bytes) -> str:
@@ -44,7 +45,7 @@ def docx_text(content: bytes) -> str:
 
 def _parts(package: zipfile.ZipFile) -> Iterator[bytes]:
     names = package.namelist()
-    if _BODY not in names or len(names) > _MOST_PARTS or len(set(names)) != len(names):
+    if not any(map(_BODY.fullmatch, names)) or len(names) > _MOST_PARTS or len(set(names)) != len(names):
         raise NoteError(Reason.INVALID_RECORD, "cannot be read as DOCX")
     left = _MOST_BYTES
     for pattern in _PARTS:
@@ -71,12 +72,12 @@ def _text(root: etree._Element) -> str:
         elif skipped and skipped[-1] is element:
             skipped.pop()
         elif not skipped and name in _ENDS:
-            _end(pieces, _ENDS[name])
+            _end(pieces, name)
     return "".join(pieces).strip("\n")
 
 
-def _end(pieces: list[str], sign: str) -> None:
-    """Put a sign behind what was read; the line break of a cell's last paragraph gives way to it."""
-    if sign == "\t" and pieces and pieces[-1] == "\n":
+def _end(pieces: list[str], name: str) -> None:
+    """Put the sign of an end behind what was read; that of what it ends with gives way to it."""
+    if pieces and pieces[-1] == _GIVES_WAY.get(name):
         pieces.pop()
-    pieces.append(sign)
+    pieces.append(_ENDS[name])

@@ -10,7 +10,8 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from deid.errors import Reason, UsageError
+from deid.errors import NoteError, Reason
+from deid.formats.documents.rtf import rtf_text
 from deid.formats.fhir.markup import Markup
 from deid.formats.fhir.syntax import GONE, Number, Unreadable, leave_out
 from deid.formats.source import NewTexts
@@ -148,17 +149,9 @@ def _charset(content_type: str, place: str) -> str:
 
 def _rtf(source: str, place: str) -> str:
     try:
-        from striprtf.striprtf import rtf_to_text
-    except ModuleNotFoundError:
-        raise UsageError(
-            "the input holds RTF, which needs striprtf: pip install 'clinical-deid[formats]'"
-        ) from None
-    if not source.lstrip().startswith("{\\rtf"):
-        raise Unreadable(Reason.INVALID_RECORD, f"{place}: not RTF")
-    try:
-        text: str = rtf_to_text(source, errors="strict")  # type: ignore[no-untyped-call]
-    except Exception:  # whatever a damaged file makes of its reader, nothing of it comes out
-        raise Unreadable(Reason.INVALID_RECORD, f"{place}: cannot be read as RTF") from None
+        text = rtf_text(source)
+    except NoteError as error:
+        raise Unreadable(error.reason, f"{place}: {error.detail}") from None
     if "\0" in text:
         raise Unreadable(Reason.NUL_CHARACTER, place)
     return text
