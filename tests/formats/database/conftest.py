@@ -1,0 +1,129 @@
+"""A PostgreSQL server of the tests' own, on a Unix socket, and databases of both kinds to fill."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deid.formats.database.address import DUCKDB, POSTGRESQL, Address
+from deid.formats.database.connection import connected
+
+PASSWORD = "w@sser:fall/7#"  # its characters have a meaning in URLs
+_NUMBERS = count()
+_NOBODY = ("setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups")
+_SETTINGS = "-c listen_addresses='' -c fsync=off -c max_connections=20"
+
+
+def _binaries() -> Path | None:
+    """Return the newest server's folder; Debian keeps it off the PATH."""
+    found = sorted(
+        Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: float(path.parents[1].name)
+    )
+    path = shutil.which("initdb")
+    return found[-1].parent if found else Path(path).resolve().parent if path else None
+
+
+@pytest.fixture(scope="session", name="server")
+def _server() -> Iterator[Path]:
+    """Start a server and return the folder of its socket, which must have a short name."""
+    pytest.importorskip("adbc_driver_postgresql", reason="needs the extra [postgres]")
+    binaries = _binaries()
+    if binaries is None:
+        pytest.skip("no PostgreSQL server here: apt-get install postgresql")
+    root = os.geteuid() == 0
+    if root and shutil.which(_NOBODY[0]) is None:
+        pytest.skip("PostgreSQL does not run as root, and there is no setpriv to run it as nobody")
+    prefix = _NOBODY if root else ()
+    with tempfile.TemporaryDirectory(prefix="deid-pg-", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        if root:
+            shutil.chown(folder, "nobody", "nogroup")
+
+        def call(program: str, *arguments: str) -> None:
+            command = [*prefix, str(binaries / program), *arguments, "-D", str(folder / "data")]
+            with (folder / f"{program}.log").open("ab") as log:
+                subprocess.run(command, check=True, cwd=folder, stdout=log, stderr=log)
+
+        call("initdb", "--auth=trust", "--username=deid", "--encoding=UTF8", "--locale=C", "--no-sync")
+        access = folder / "data" / "pg_hba.conf"
+        access.write_text("local all reader scram-sha-256\nlocal all all trust\n")
+        call("pg_ctl", "--wait", f"--options={_SETTINGS} -k {folder}", f"--log={folder / 'log'}", "start")
+        try:
+            yield folder
+        finally:
+            call("pg_ctl", "--wait", "--mode=immediate", "stop")
+
+
+@dataclass(frozen=True)
+class Store:
+    """A database to put tables into.
+
+    Args:
+        kind: ``postgresql`` or ``duckdb``.
+        place: A database's URL, or a file.
+        environment: What says to libpq where the server is.
+    """
+
+    kind: str
+    place: str
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def address(self, table: str = "note") -> str:
+        """Return what a command line says."""
+        return f"{self.place}?table={table}"
+
+    def parsed(self, table: str = "note") -> Address:
+        """Return an address in parts."""
+        return Address(self.kind, self.place.removeprefix("duckdb:"), table)
+
+    def run(self, *statements: str) -> None:
+        """Carry out statements."""
+        with connected(self.parsed(), write=True) as connection:
+            for statement in statements:
+                connection.run(statement)
+            connection.commit()
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        """Return the rows of a query."""
+        with connected(self.parsed()) as connection:
+            table = connection.query(query)
+        return list(zip(*(column.to_pylist() for column in table.columns), strict=True))
+
+
+@pytest.fixture(name="postgresql")
+def _postgresql(server: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
+    for name in [name for name in os.environ if name.startswith(("PG", "DEID_"))]:
+        monkeypatch.delenv(name)
+    schema = f"s{next(_NUMBERS)}"
+    environment = {
+        "PGHOST": str(server),
+        "PGUSER": "deid",
+        "PGDATABASE": "postgres",
+        "PGOPTIONS": f"-c search_path={schema}",
+    }
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    store = Store(POSTGRESQL, "postgresql://", environment)
+    store.run(f"CREATE SCHEMA {schema}")
+    return store
+
+
+@pytest.fixture(name="duckdb")
+def _duckdb(tmp_path: Path) -> Store:
+    pytest.importorskip("adbc_driver_duckdb", reason="needs the extra [duckdb]")
+    return Store(DUCKDB, f"duckdb:{tmp_path / 'notes.duckdb'}")
+
+
+@pytest.fixture(params=[POSTGRESQL, DUCKDB], name="store")
+def _store(request: pytest.FixtureRequest) -> Store:
+    found: Store = request.getfixturevalue(request.param)
+    return found
