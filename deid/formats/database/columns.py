@@ -15,6 +15,7 @@ from deid.formats.database.address import DUCKDB, POSTGRESQL, Address
 from deid.formats.database.connection import Connection, quoted
 
 _DECIMAL = re.compile(r"numeric\((\d{1,2}),(\d{1,2})\)")
+ROWS = "source"
 _MOST_DIGITS = 38  # of Arrow's decimal128
 
 
@@ -117,6 +118,17 @@ def declared_type(field: pa.Field, *, kind: str) -> str | None:
     return found.decode() if found is not None else None
 
 
+def of_table(column: str) -> str:
+    """Return how a query names a column of the table, which it reads ``AS`` `ROWS`.
+
+    A bare name in ORDER BY would stand for the output column of that name, which may be a text.
+
+    Args:
+        column: Its name.
+    """
+    return f"{ROWS}.{quoted(column)}"
+
+
 def describe(connection: Connection, address: Address) -> Table | None:
     """Return the columns of a table; None if there is none of that name.
 
@@ -135,7 +147,7 @@ def describe(connection: Connection, address: Address) -> Table | None:
     types = dict(zip(columns, kinds, strict=True))
     relation = f"{quoted(schemas[0])}.{quoted(names[0])}"
     asked = ", ".join(_selected(column, types[column], address.kind) for column in columns)
-    empty = connection.query(f"SELECT {asked} FROM {relation} LIMIT 0").schema
+    empty = connection.query(f"SELECT {asked} FROM {relation} AS {ROWS} LIMIT 0").schema
     fields = [
         pa.field(column, _arrow(types[column], empty.field(at).type)) for at, column in enumerate(columns)
     ]
@@ -158,7 +170,7 @@ def no_such_table(connection: Connection, address: Address) -> UsageError:
 
 def _selected(column: str, declared: str, kind: str) -> str:
     native = _DIALECTS[kind].native.fullmatch(declared) is not None
-    return quoted(column) if native else f"{quoted(column)}::text"
+    return of_table(column) if native else f"{of_table(column)}::text"
 
 
 def _tag(kind: str) -> bytes:

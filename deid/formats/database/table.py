@@ -14,8 +14,8 @@ from deid.errors import IntegrityError, UsageError
 from deid.formats.arrow_rows import BATCH_ROWS, ArrowRows, strings
 from deid.formats.atomic import prepare_folder
 from deid.formats.database.address import POSTGRESQL, Address
-from deid.formats.database.columns import describe, no_such_table
-from deid.formats.database.connection import Connection, connected, quoted
+from deid.formats.database.columns import ROWS, describe, no_such_table, of_table
+from deid.formats.database.connection import Connection, connected
 from deid.formats.schemas import resolve_roles
 from deid.formats.source import Entry, Options, Outcome
 
@@ -157,11 +157,14 @@ class DatabaseTable:
     def _sql(self, *, beyond: bool) -> str:
         table, kind = self._table, self._address.kind
         asked = [table.selected(name, kind=kind) for name in self._needed.names]
-        asked += [f'{quoted(name)}::text AS "key {at}"' for at, name in enumerate(self._key)]
-        key = ", ".join(quoted(name) for name in self._key)
+        asked += [f'{of_table(name)}::text AS "key {at}"' for at, name in enumerate(self._key)]
+        key = ", ".join(of_table(name) for name in self._key)
         last = ", ".join(f"${at + 1}::text::{table.types[name]}" for at, name in enumerate(self._key))
         where = f" WHERE ({key}) > ({last})" if beyond else ""
-        return f"SELECT {', '.join(asked)} FROM {table.relation}{where} ORDER BY {key} LIMIT {BATCH_ROWS}"
+        return (
+            f"SELECT {', '.join(asked)} FROM {table.relation} AS {ROWS}{where} ORDER BY {key}"
+            f" LIMIT {BATCH_ROWS}"
+        )
 
     def _count(self, connection: Connection) -> int:
         """Count the rows; refuse to sort a large table for every range."""
