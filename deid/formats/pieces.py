@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 
@@ -58,3 +58,57 @@ def _begins_here(move: Move, end: int, after: int | None) -> bool:
 
 def _new(text: str, move: Move) -> str:
     return text[move.new_start : move.new_end]
+
+
+class JoinedText:
+    """A text that is put together from pieces, each of which is told what is to stand in it afterwards."""
+
+    def __init__(self) -> None:
+        self._parts: list[str] = []
+        self._length = 0
+        self._waiting = ""
+        self._pieces: list[tuple[int, int]] = []
+        self._puts: list[Callable[[str], object]] = []
+
+    @property
+    def text(self) -> str:
+        """The pieces, and the signs between them."""
+        return "".join(self._parts)
+
+    def sign(self, sign: str) -> None:
+        """Have a line break or a tab stand before the next piece; of several a line break.
+
+        Args:
+            sign: The sign; none if empty.
+        """
+        self._waiting = max(self._waiting, sign)
+
+    def add(self, value: str, put: Callable[[str], object]) -> None:
+        """Add a piece; an empty one is none.
+
+        Args:
+            value: Its text.
+            put: Takes its new text.
+        """
+        if not value:
+            return
+        if self._waiting and self._parts and not self._parts[-1].endswith("\n"):
+            self._append(self._waiting)
+        self._waiting = ""
+        self._pieces.append((self._length, self._length + len(value)))
+        self._puts.append(put)
+        self._append(value)
+
+    def write(self, text: str, moves: Sequence[Move]) -> None:
+        """Tell each piece its new text.
+
+        Args:
+            text: The text written.
+            moves: The replaced stretches, sorted and disjoint.
+        """
+        for put, part in zip(self._puts, divide(text, moves, self._pieces), strict=True):
+            put(part)
+
+    def _append(self, part: str) -> None:
+        self._parts.append(part)
+        self._length += len(part)

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+from functools import partial
 from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deid.formats.pieces import Move, divide
+from deid.formats.pieces import JoinedText, Move, divide
 
 
 def replaced(text: str, changes: list[tuple[int, int, str]]) -> tuple[str, list[Move]]:
@@ -58,3 +59,20 @@ def test_pieces_without_gaps_give_the_whole_text(data: st.DataObject) -> None:
     ]
     new, moves = replaced(text, changes)
     assert "".join(divide(new, moves, list(pairwise(cuts)))) == new
+
+
+def test_pieces_of_a_joined_text_are_told_their_new_text() -> None:
+    joined, new = JoinedText(), [""] * 3
+    joined.sign("\n")
+    joined.add("Ann", partial(new.__setitem__, 0))
+    joined.sign("\t")
+    joined.sign("\n")
+    joined.sign("")
+    joined.add("", partial(new.__setitem__, 0))
+    joined.add("Lee\n", partial(new.__setitem__, 1))
+    joined.sign("\t")
+    joined.add("seen", partial(new.__setitem__, 2))
+    joined.sign("\n")
+    assert joined.text == "Ann\nLee\nseen"
+    joined.write("[NAME]\nseen", (Move(0, 7, 0, 6),))
+    assert new == ["[NAME]", "\n", "seen"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import partial
 from html.entities import html5
 from typing import Literal
 
@@ -12,7 +13,7 @@ from lxml.html import defs
 
 from deid.errors import Reason
 from deid.formats.fhir.syntax import Unreadable
-from deid.formats.pieces import divide
+from deid.formats.pieces import JoinedText
 from deid.formats.source import NewTexts
 
 _NAMES_OF_BLOCKS = """
@@ -61,9 +62,8 @@ class Markup:
         if _name(self._root) in _LEFT_OUT:
             raise Unreadable(Reason.INVALID_RECORD, f"{syntax}: no text element at the top")
         _clean(self._root)
-        self._nodes: list[tuple[etree._Element, Literal["text", "tail"]]] = []
-        self._pieces: list[tuple[int, int]] = []
-        self.text = self._read()
+        self._joined = _joined(self._root)
+        self.text = self._joined.text
 
     def write(self, new: NewTexts) -> str:
         """Return the markup with the new text in its text nodes.
@@ -71,9 +71,7 @@ class Markup:
         Args:
             new: The text, with the stretches that were replaced; signs that markup cannot hold become spaces.
         """
-        parts = divide(_CONTROL.sub(" ", new.text), new.moves, self._pieces)
-        for (element, place), part in zip(self._nodes, parts, strict=True):
-            setattr(element, place, part or None)
+        self._joined.write(_CONTROL.sub(" ", new.text), new.moves)
         written: str = etree.tostring(
             self._root,
             encoding="unicode",
@@ -82,22 +80,14 @@ class Markup:
         )
         return written
 
-    def _read(self) -> str:
-        parts: list[str] = []
-        length, waiting = 0, ""
-        for element, place, sign in _steps(self._root):
-            waiting = max(filter(None, (waiting, sign)), default="")  # a line break rather than a tab
-            value = getattr(element, place) if place else None
-            if place is None or not value:
-                continue
-            if waiting and parts and not parts[-1].endswith("\n"):
-                parts.append(waiting)
-                length += len(waiting)
-            parts.append(value)
-            self._nodes.append((element, place))
-            self._pieces.append((length, length + len(value)))
-            length, waiting = length + len(value), ""
-        return "".join(parts)
+
+def _joined(root: etree._Element) -> JoinedText:
+    joined = JoinedText()
+    for element, place, sign in _steps(root):
+        joined.sign(sign)
+        if place:
+            joined.add(getattr(element, place) or "", partial(setattr, element, place))
+    return joined
 
 
 _Step = tuple[etree._Element, Literal["text", "tail"] | None, str]
