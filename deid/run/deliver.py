@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deid.errors import UsageError
+from deid.errors import InputOutputError, UsageError
 from deid.formats.database.address import is_address, parse_address
 from deid.run import manifest as manifests
 from deid.run.directory import NOTES
@@ -49,4 +49,8 @@ def deliver(target: Target, directory: Path) -> None:
         UsageError: if there is a table of that name from elsewhere.
         InputOutputError: if the database refuses it.
     """
-    target.load(directory / NOTES, manifests.run_id(manifests.read_manifest(directory) or {}))
+    mark = manifests.run_id(manifests.read_manifest(directory) or {})
+    try:
+        target.load(directory / NOTES, mark)
+    except InputOutputError as error:
+        raise InputOutputError(f"{error}; {directory} is complete: make the table with --resume") from None

@@ -151,11 +151,11 @@ def execute(
     """
     started = clock()
     policy = request.policy if isinstance(request.policy, Policy) else load_policy(request.policy)
+    target = open_target(request.to, source=str(request.input), resume=request.resume)
     source = _open(request, policy)
     _check(request, policy, source)
     known = read_known_values(request.patients) if request.patients else KnownValues({}, ())
     recipe = Recipe(policy, request.keys, request.factory, request.options)
-    target = open_target(request.to, source=str(request.input), resume=request.resume)
     earlier = read_earlier(request.since, request.keys) if request.since is not None else None
     job = _Job(request, policy, source, progress or _silent, earlier)
     with disk_errors(request.out), hold(request.out, resume=request.resume):

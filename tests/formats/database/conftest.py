@@ -7,7 +7,8 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from contextlib import nullcontext
+from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from typing import Any
 import pytest
 
 from deid.formats.database.address import DUCKDB, POSTGRESQL, Address
-from deid.formats.database.connection import connected
+from deid.formats.database.connection import Connection, connected
 
 PASSWORD = "w@sser:fall/7#"  # its characters have a meaning in URLs
 _NUMBERS = count()
@@ -55,7 +56,7 @@ def _server() -> Iterator[Path]:
 
         call("initdb", "--auth=trust", "--username=deid", "--encoding=UTF8", "--locale=C", "--no-sync")
         access = folder / "data" / "pg_hba.conf"
-        access.write_text("local all reader scram-sha-256\nlocal all all trust\n")
+        access.write_text("local all ehr_login scram-sha-256\nlocal all all trust\n")
         call("pg_ctl", "--wait", f"--options={_SETTINGS} -k {folder}", f"--log={folder / 'log'}", "start")
         try:
             yield folder
@@ -70,12 +71,12 @@ class Store:
     Args:
         kind: ``postgresql`` or ``duckdb``.
         place: A database's URL, or a file.
-        environment: What says to libpq where the server is.
+        session: A connection that is kept for statements; a file is opened anew for each.
     """
 
     kind: str
     place: str
-    environment: dict[str, str] = field(default_factory=dict)
+    session: Connection | None = None
 
     def address(self, table: str = "note") -> str:
         """Return what a command line says."""
@@ -87,6 +88,10 @@ class Store:
 
     def run(self, *statements: str) -> None:
         """Carry out statements."""
+        if self.session is not None:
+            for statement in statements:
+                self.session.run(statement)
+            return
         with connected(self.parsed(), write=True) as connection:
             for statement in statements:
                 connection.run(statement)
@@ -94,13 +99,22 @@ class Store:
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         """Return the rows of a query."""
-        with connected(self.parsed()) as connection:
+        with nullcontext(self.session) if self.session else connected(self.parsed()) as connection:
             table = connection.query(query)
         return list(zip(*(column.to_pylist() for column in table.columns), strict=True))
 
 
+@pytest.fixture(scope="session", name="session")
+def _session(server: Path) -> Iterator[Connection]:
+    from adbc_driver_postgresql import dbapi
+
+    url = f"postgresql://deid@/postgres?host={server}"
+    with dbapi.connect(url, autocommit=True) as driver:
+        yield Connection(driver, "session")
+
+
 @pytest.fixture(name="postgresql")
-def _postgresql(server: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
+def _postgresql(server: Path, session: Connection, monkeypatch: pytest.MonkeyPatch) -> Store:
     for name in [name for name in os.environ if name.startswith(("PG", "DEID_"))]:
         monkeypatch.delenv(name)
     schema = f"s{next(_NUMBERS)}"
@@ -112,8 +126,8 @@ def _postgresql(server: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
     }
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    store = Store(POSTGRESQL, "postgresql://", environment)
-    store.run(f"CREATE SCHEMA {schema}")
+    store = Store(POSTGRESQL, "postgresql://", session)
+    store.run(f"CREATE SCHEMA {schema}", f"SET search_path = {schema}")
     return store
 
 

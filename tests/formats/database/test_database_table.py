@@ -134,7 +134,6 @@ def test_other_columns_keep_their_types_and_values(store: Store, tmp_path: Path)
         ("character varying(9)", "'a''b' || (g % 10) || '-' || g"),
         ("uuid", "('00000000-0000-4000-8000-' || lpad((g * 7 % 601)::text, 12, '0'))::uuid"),
         ("timestamp", "TIMESTAMP '2079-03-04 10:15:00' + g * INTERVAL '1 second'"),
-        ("double precision", "0.1 * g"),
     ],
 )
 def test_ids_of_any_type_are_read_in_their_order(store: Store, key: str, expression: str) -> None:
@@ -225,7 +224,7 @@ def test_ids_that_two_rows_have(store: Store, extra: int) -> None:
     assert "--id-column" in str(raised.value)
 
 
-@pytest.mark.parametrize("count", [3, 256, 300])
+@pytest.mark.parametrize("count", [3, 256])
 def test_rows_without_id(store: Store, count: int) -> None:
     fill(store, count, key="bigint")
     store.run(f"INSERT INTO note VALUES (NULL, '{SECRET}', 1, NULL)")
@@ -238,11 +237,9 @@ def test_rows_without_id(store: Store, count: int) -> None:
     [
         "UPDATE note SET text = 'changed' WHERE note_id = 1",
         "UPDATE note SET patient_id = 99 WHERE note_id = 599",
-        "UPDATE note SET note_date = NULL WHERE note_id = 300",
+        "UPDATE note SET text = NULL WHERE note_id = 300",
         "DELETE FROM note WHERE note_id = 600",
-        "DELETE FROM note WHERE note_id = 1",
         "INSERT INTO note VALUES (601, 'more', 1, NULL)",
-        "UPDATE note SET text = NULL WHERE note_id = 2",
     ],
 )
 def test_a_table_that_changes_is_seen(store: Store, tmp_path: Path, change: str) -> None:
@@ -301,7 +298,6 @@ def test_an_empty_table(store: Store, tmp_path: Path) -> None:
     [
         ("date", "infinity"),
         ("timestamp", "-infinity"),
-        ("timestamp with time zone", "infinity"),
         ("date", "10000-01-01"),
         ("timestamp", "0044-03-15 00:00:00 BC"),
     ],
