@@ -92,7 +92,9 @@ class ArrowRows:
             paths.append(shard_path(directory, number, "parquet"))
             with (
                 atomic_file(paths[-1]) as stream,
-                pq.ParquetWriter(stream, self.carried, compression=compression) as writer,
+                pq.ParquetWriter(
+                    stream, self.carried, compression=compression, write_page_checksum=True
+                ) as writer,
             ):
                 for _, table in tables:
                     writer.write_table(table)

@@ -224,6 +224,19 @@ def test_damaged_file(tmp_path: Path) -> None:
         list(source.read())
 
 
+def test_one_damaged_letter_is_noticed_where_pages_have_checksums_as_ours_have(tmp_path: Path) -> None:
+    plain: dict[str, Any] = {"use_dictionary": False, "compression": "none"}
+    source = opened(tmp_path, notes(900), row_group_size=300, write_page_checksum=True, **plain)
+    (output,) = source.write(same(source), tmp_path / "out")
+    for path in (tmp_path / "n.parquet", output):
+        content = path.read_bytes()
+        damaged = content.replace(b"t700", b"s700")
+        assert damaged != content
+        path.write_bytes(damaged)
+        with pytest.raises(InputOutputError, match=r"after row [0-9]+: OSError$"):
+            list(Parquet(path, Options()).read())
+
+
 @pytest.mark.parametrize(
     ("columns", "message"),
     [
