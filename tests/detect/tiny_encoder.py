@@ -5,7 +5,7 @@ from __future__ import annotations
 import string
 from pathlib import Path
 
-import torch
+import numpy as np
 
 from deid.encoder.config import EncoderConfig
 from deid.encoder.network import Network
@@ -49,15 +49,16 @@ def write_model(directory: Path, *, seed: int = 1) -> Path:
         window=70,
         overlap=12,
     )
-    torch.manual_seed(seed)
     network = Network(config)
-    for parameter in network.parameters():
-        if parameter.dim() > 1:
-            torch.nn.init.normal_(parameter, std=0.3)
+    rng = np.random.default_rng(seed)  # torch's draws differ between processors
+    state = {
+        name: rng.normal(0.0, 0.3, value.shape).astype(np.float32) if value.dim() > 1 else value.numpy()
+        for name, value in network.state_dict().items()
+    }
     folder = ModelFolder.write(
         directory / "model",
         config=config,
-        weights={name: value.detach().numpy() for name, value in network.state_dict().items()},
+        weights=state,
         vocabulary=vocabulary,
         calibration=Calibration(0.98, 0.5, {}, {}, ""),
     )
