@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property
@@ -345,7 +345,7 @@ def resolve_policy(name_or_path: str | Path) -> ResolvedPolicy:
         if path.resolve() in (file.path.resolve() for file in files):
             raise files[-1].error(("extends",), "the policies extend one another in a circle")
         file = read_yaml(path)
-        entry = validate(PolicyEntry, file, valid_keys=_valid_keys)
+        entry = validate(PolicyEntry, file, valid_keys=valid_keys)
         files.append(file)
         entries.append(entry)
         path = _parent(entry, file)
@@ -406,10 +406,24 @@ def _parent(entry: PolicyEntry, file: YamlFile) -> Path | None:
     return path
 
 
-def _valid_keys(keys: KeyPath) -> Iterable[str]:
-    if "patterns" in keys:
-        return PatternSpec.model_fields
-    return TypeEntry.model_fields if keys[:1] == ("types",) else PolicyEntry.model_fields
+def valid_keys(keys: KeyPath) -> tuple[str, ...]:
+    """Return the keys that may stand below a key path of the file format; none where any may, or none.
+
+    Args:
+        keys: Such as ``("types", "AGE")``; ``()`` is the top.
+    """
+    match keys:
+        case ():
+            return tuple(PolicyEntry.model_fields)
+        case ("types", _):
+            return tuple(TypeEntry.model_fields)
+        case ("types", _, "patterns", _):
+            return tuple(PatternSpec.model_fields)
+        case ("types", _, "operator") | ("default_operator",):
+            return OPERATOR_NAMES
+        case ("types", _, "operator", name) | ("default_operator", name):
+            return tuple(PARAMETERS.get(str(name), ()))
+    return ()
 
 
 def _merge(entries: list[PolicyEntry], files: list[YamlFile]) -> Policy:

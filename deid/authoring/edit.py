@@ -8,17 +8,18 @@ import os
 import re
 import stat
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from textwrap import indent
+from typing import Any
 
 import yaml
 
 from deid.errors import PolicyError, UsageError
 from deid.formats.atomic import atomic_file, reading
 from deid.policy import EntityType, ResolvedPolicy, resolve_policy
-from deid.policy_file import parse_yaml
+from deid.policy_file import KeyPath, dotted, parse_yaml
 
 _BEFORE_THRESHOLD = ("description", "views", "examples", "contrast", "patterns", "detect")
 _OWN_COMMENT = "deid policy suggest:"
@@ -122,7 +123,7 @@ def with_example(text: str, kind: EntityType, example: str) -> str:
         made = _inserted(text, node, *_below(left, f"[{', '.join(quoted)}]", block))
     else:
         made = _inserted(text, node, quoted[-1], f"- {quoted[-1]}")
-    if not _differs_only(text, made, kind.name, "examples", [*kind.examples, example]):
+    if not _sets_only(text, made, ("types", kind.name, "examples"), [*kind.examples, example]):
         raise UsageError(f"Not added: write the example under types.{kind.name}.examples by hand.")
     return made
 
@@ -149,12 +150,61 @@ def with_threshold(text: str, name: str, threshold: float, *, why: str) -> str:
         made = _inserted(text, node, entry, entry + comment, behind=_BEFORE_THRESHOLD)
     else:
         made = _inserted(text, node, *_below(left[:-1], f"{{{entry}}}", entry + comment))
-    if not _differs_only(text, made, name, "threshold", threshold):
+    if not _sets_only(text, made, ("types", name, "threshold"), threshold):
         raise UsageError(f"Not written: set types.{name}.threshold to {value} by hand.")
     return made
 
 
-def _deepest(text: str, keys: tuple[str, ...]) -> tuple[tuple[str, ...], yaml.Node | None]:
+def with_value(text: str, keys: KeyPath, value: object) -> str:
+    """Set a key or a list entry in the text of a policy file, and change nothing else of it.
+
+    Args:
+        text: The text, which loads.
+        keys: Its key path; a key that is missing is added behind the last one there.
+        value: Text, a number, a list or a mapping.
+
+    Raises:
+        UsageError: if the text is written in a way that this cannot change.
+    """
+    left, node = _deepest(text, keys)
+    flow = _in_flow(value)
+    if not left:
+        made = _swapped(text, node, flow)
+    else:
+        names = [str(key) for key in left]
+        entry = f"{names[-1]}: {flow}"
+        shapes = (entry, entry) if len(left) == 1 else _below(names[:-1], f"{{{entry}}}", entry)
+        made = _inserted(text, node, *shapes)
+    if not _sets_only(text, made, keys, value):
+        raise UsageError(f"Not written: set {dotted(keys)} by hand.")
+    return made
+
+
+def _in_flow(value: object) -> str:
+    """Write a value in YAML on one line."""
+    if isinstance(value, str):
+        plain = re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]*", value) and value not in ("true", "false", "null")
+        return value if plain else json.dumps(value, ensure_ascii=False)
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(f'{key}: {_in_flow(each)}' for key, each in value.items())}}}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_in_flow, value))}]"
+    return json.dumps(value)
+
+
+def _swapped(text: str, node: yaml.Node | None, flow: str) -> str:
+    """Put a value in the place of another; what stood in a block below its key moves up to the key."""
+    if node is None:
+        return text
+    start, end = node.start_mark.index, _end(node, text)
+    before = text[:start].rstrip()
+    line = before[before.rfind("\n") + 1 :]
+    if "\n" in text[len(before) : start] and line.endswith(":") and "#" not in line:
+        return f"{before} {flow}{text[end:]}"
+    return text[:start] + flow + text[end:]
+
+
+def _deepest(text: str, keys: KeyPath) -> tuple[KeyPath, yaml.Node | None]:
     """Return the last node of a key path that the text has, and the keys that are left."""
     node = yaml.compose(text, Loader=yaml.SafeLoader)
     while keys and (child := _child(node, keys[0])) is not None:
@@ -162,12 +212,15 @@ def _deepest(text: str, keys: tuple[str, ...]) -> tuple[tuple[str, ...], yaml.No
     return keys, node
 
 
-def _child(node: yaml.Node | None, key: str) -> yaml.Node | None:
+def _child(node: yaml.Node | None, key: str | int) -> yaml.Node | None:
+    if isinstance(node, yaml.SequenceNode) and isinstance(key, int) and key < len(node.value):
+        entry: yaml.Node = node.value[key]
+        return entry
     pairs = node.value if isinstance(node, yaml.MappingNode) else ()
     return next((value for name, value in pairs if name.value == key), None)
 
 
-def _below(keys: Sequence[str], flow: str, block: str) -> tuple[str, str]:
+def _below(keys: Sequence[str | int], flow: str, block: str) -> tuple[str, str]:
     """Write a value below some keys, in flow style and in block style."""
     for key in reversed(keys[1:]):
         flow = f"{{{key}: {flow}}}"
@@ -217,12 +270,16 @@ def _replaced(text: str, node: yaml.Node | None, value: str, comment: str) -> st
     return text[:start] + value + comment + text[behind.end() :]
 
 
-def _differs_only(old: str, new: str, name: str, key: str, value: object) -> bool:
-    """Say whether a text is another one with one key of one type set."""
+def _sets_only(old: str, new: str, keys: KeyPath, value: object) -> bool:
+    """Say whether a text is another one with one key or list entry set."""
     wanted = parse_yaml(old.encode(), Path("policy")).data
-    types = dict(wanted.get("types") or {})
-    types[name] = {**(types.get(name) or {}), key: value}
+    place: Any = wanted
+    for key in keys[:-1]:
+        if isinstance(place, dict):
+            place[key] = place.get(key) or {}
+        place = place[key]
+    place[keys[-1]] = value
     try:
-        return parse_yaml(new.encode(), Path("policy")).data == {**wanted, "types": types}
+        return parse_yaml(new.encode(), Path("policy")).data == wanted
     except PolicyError:
         return False

@@ -30,8 +30,6 @@ from deid.formats.markup import GoldMention, read_marked
 from deid.note import Note, Span
 from deid.policy import TESTS_SUFFIX, Policy, TypeName, load_policy, policy_directory
 from deid.policy_file import read_yaml, validate
-from deid.run.pipeline import Deidentifier
-from deid.run.work import Group
 
 Kind = Literal["missed", "in part", "as another type", "wrongly found"]
 
@@ -179,6 +177,9 @@ def run_tests(
         policy: The policy.
         model: A model folder; the shipped one when None.
     """
+    from deid.run.pipeline import Deidentifier
+    from deid.run.work import Group
+
     deidentifier = Deidentifier.for_detection(policy, model=model)
     groups = [Group((Note(str(at), test.text),)) for at, test in enumerate(tests)]
     return tuple(

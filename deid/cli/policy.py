@@ -95,30 +95,58 @@ def show(name: str, *, as_json: bool) -> None:
 
 @command.command("lint")
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@click.option("--fix", is_flag=True, help="Mend in the file what needs no decision; print a diff of it.")
+@click.option("--dry-run", is_flag=True, help="With --fix: print the diff, and leave the file as it is.")
+@click.option("--no-encoder", is_flag=True, help="Leave out what is measured by the encoder; takes no time.")
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
-@click.pass_context
-def lint_command(ctx: click.Context, names: tuple[str, ...], *, as_json: bool) -> None:
+@model_option
+def lint_command(names: tuple[str, ...], *, model: Path | None, **flags: bool) -> None:
     """Say what is wrong or unsafe in policies.
 
-    Every finding names the paragraph behind it and a way to mend it. Exits with 1 if anything is an error.
+    Every finding names the paragraph behind it and a way to mend it. New and reworded types are tried on the
+    encoder, which takes some seconds. Exits with 1 if anything is an error.
+
+    --fix changes values that a finding leaves one choice for, and misspelled keys. Comments and other lines
+    stay. A shipped policy is not changed.
 
     \b
-    Example:
+    Examples:
       deid policy lint safe-harbor my-policy.yaml
-      deid policy lint my-policy.yaml --json
+      deid policy lint my-policy.yaml --fix --dry-run
+      deid policy lint my-policy.yaml --no-encoder --json
     """
     from deid.authoring.lint import lint
+    from deid.errors import UsageError
 
-    findings = [finding for name in names for finding in lint(name)]
+    if flags["dry_run"] and not flags["fix"]:
+        raise UsageError("--dry-run goes with --fix: it shows what --fix would change")
+    if flags["fix"]:
+        _mend(names, dry_run=flags["dry_run"], err=flags["as_json"])
+    findings = [
+        finding for name in names for finding in lint(name, encoder=not flags["no_encoder"], model=model)
+    ]
     errors = sum(finding.severity == "error" for finding in findings)
-    if as_json:
+    if flags["as_json"]:
         click.echo(json.dumps([asdict(finding) for finding in findings], indent=2))
     else:
         for finding in findings:
             click.echo(f"{finding.place}: {finding.severity} {finding.code}: {finding.reason}")
             click.echo(f"    {finding.source}; {finding.fix}")
         click.echo(f"errors: {errors}, warnings: {len(findings) - errors}", err=True)
-    ctx.exit(1 if errors else 0)
+    click.get_current_context().exit(1 if errors else 0)
+
+
+def _mend(names: tuple[str, ...], *, dry_run: bool, err: bool) -> None:
+    """Mend policy files, all of them or, where one cannot be, none; print what changes."""
+    from deid.authoring.lint_fix import mend
+
+    mended = [mend(name) for name in names]
+    for each in mended:
+        click.echo(each.diff, nl=False, err=err)
+        if not dry_run:
+            each.save()
+        told = "would be mended" if dry_run else "mended"
+        click.echo(f"{each.path}: {len(each.done)} {told}", err=True)
 
 
 @command.command("schema")
