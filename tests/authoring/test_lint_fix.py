@@ -199,8 +199,6 @@ def test_what_a_parent_says_is_overridden_in_the_file_itself(tmp_path: Path) -> 
 def test_a_threshold_that_finds_more_than_the_calibrated_one_stays(own: Path) -> None:
     types = "{MRN: {threshold: 0.001}, FAX: {threshold: 0.9}}"
     text = f"policy: mine\nversion: '1'\nextends: base\ntypes: {types}\n"
-        "policy: mine\nversion: '1'\nextends: base\ntypes: {MRN: {threshold: 0.001}, FAX: {threshold: 0.9}}\n"
-    )
     own.write_text(text, encoding="utf-8")
     assert mend(own).after == text.replace("0.9", "calibrated")
 
