@@ -12,7 +12,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner, Result
-from conftest import PASSWORD, Store
+from stores import PASSWORD, Store
 
 from deid.cli import main
 from deid.errors import IntegrityError

@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-from conftest import Store
+from stores import Store
 
 from deid.errors import DeidError, InputOutputError, IntegrityError, Reason, UsageError
 from deid.formats.database import table as table_module
