@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -78,6 +79,8 @@ class TrainingSpec(BaseModel):
         last_rate: Share of the peak rate that the linear decay after the warm-up ends at.
         checkpoint_minutes: Time between checkpoints.
         frozen_layers: Layers, from the first on, that stay as they are, and the embeddings with them.
+        kept: Weight of what the model that the run starts from says of types of which a text says nothing, so
+            that they are not forgotten (Li and Hoiem 2016); 0 for none.
         quantized: Texts are read as 8-bit arithmetic will read them, so that the weights learn to bear it.
     """
 
@@ -101,6 +104,7 @@ class TrainingSpec(BaseModel):
     last_rate: float = 0.03
     checkpoint_minutes: float = 5.0
     frozen_layers: int = 0
+    kept: float = 0.0
     quantized: bool = False
 
 
@@ -167,6 +171,7 @@ class Trainer:
         self._network.to(self._device)
         for frozen in self._frozen():
             frozen.requires_grad_(False)
+        self._earlier = copy.deepcopy(self._network).requires_grad_(False) if spec.kept else None
         self._optimizer = self._make_optimizer()
         types = read_types(spec.types, folder)
         refiller = Refiller.read(folder / spec.pools) if spec.pools else None
@@ -276,7 +281,7 @@ class Trainer:
         with torch.autocast(self._device.type, torch.bfloat16, enabled=self._halved):
             described = (self._network.describe(*self._arrays(part)) for part in batch.descriptions)
             types = torch.cat(tuple(described))
-            scored = [self._score(part, types) for part in batch.parts]
+            scored = [self._score(self._network, part, types) for part in batch.parts]
         total, positives = torch.zeros((), device=self._device), 1.0
         for logits, part in zip(scored, batch.parts, strict=True):
             for head, labels in enumerate((part.inside, part.begin)):
@@ -285,11 +290,30 @@ class Trainer:
                 entropy = F.binary_cross_entropy_with_logits(logits[head].float(), target, reduction="none")
                 total = total + (entropy * weight).sum()
                 positives += float(labels.sum())
-        return total / positives
+        return total / positives + self._forgotten(batch, scored)
 
-    def _score(self, part: Labelled, types: Tensor) -> Tensor:
-        hidden = self._network.trunk(*self._arrays(part.batch), quantized=self._spec.quantized)
-        return self._network.score(hidden, self._tensor(part.batch.pool), types)
+    def _forgotten(self, batch: TrainingBatch, scored: Sequence[Tensor]) -> Tensor | float:
+        """Return how far the network has left the earlier model where the texts say nothing of a type."""
+        if self._earlier is None:
+            return 0.0
+        total, count = torch.zeros((), device=self._device), 1.0
+        with torch.no_grad():
+            earlier = [self._earlier.describe(*self._arrays(part)) for part in batch.descriptions]
+            types = torch.cat(earlier)
+        for logits, part in zip(scored, batch.parts, strict=True):
+            with torch.no_grad():
+                wanted = self._score(self._earlier, part, types).float().sigmoid()
+            word = (self._tensor(part.batch.pool).sum(-1) > 0).float()[..., None]
+            silent = word * (1 - self._tensor(part.weight))
+            entropy = F.binary_cross_entropy_with_logits(logits.float(), wanted, reduction="none")
+            least = F.binary_cross_entropy(wanted, wanted, reduction="none")
+            total = total + ((entropy - least) * silent).sum()
+            count += float((wanted * silent).sum())
+        return self._spec.kept * total / count
+
+    def _score(self, network: Network, part: Labelled, types: Tensor) -> Tensor:
+        hidden = network.trunk(*self._arrays(part.batch), quantized=self._spec.quantized)
+        return network.score(hidden, self._tensor(part.batch.pool), types)
 
     def _arrays(self, batch: Batch) -> Iterable[Tensor]:
         return (self._tensor(array) for array in (batch.ids, batch.shapes, batch.mask))

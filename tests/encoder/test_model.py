@@ -15,7 +15,7 @@ from conftest import Kind
 from deid.encoder.config import EncoderConfig
 from deid.encoder.model import DescriptionEncoder, calibrated_threshold, description_digest
 from deid.encoder.network import Network
-from deid.encoder.openvino_runtime import has_ranges
+from deid.encoder.openvino_runtime import has_ranges, native_precision
 from deid.encoder.weights import Calibration, ModelFolder
 from deid.errors import InputOutputError, IntegrityError, UsageError
 
@@ -158,6 +158,9 @@ def rounded(
     )
 
 
+@pytest.mark.skipif(
+    native_precision() != "bf16", reason="this processor rounds 8-bit products; they are never chosen on it"
+)
 def test_eight_bits_agree_with_the_reference(rounded: ModelFolder, folder: ModelFolder) -> None:
     precisions = ("openvino", "int8"), ("torch", "int8"), ("torch", "f32")
     scores = []
