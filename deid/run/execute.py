@@ -170,7 +170,8 @@ def execute(
             shutil.rmtree(job.work_folder)
         if target is not None:
             deliver(target, request.out)
-    return replace(summarize(request.out), unused_columns=known.ignored, seconds=clock() - started)
+    seconds = max(clock() - started, 0.0)  # a clock may be set back meanwhile
+    return replace(summarize(request.out), unused_columns=known.ignored, seconds=seconds)
 
 
 def stream(request: RunRequest, output: BinaryIO, *, clock: Callable[[], float] = time.time) -> RunSummary:
@@ -444,7 +445,7 @@ def _facts(line: Mapping[str, Any], keys: Keys | None) -> dict[str, Any]:
 
 def _write_timing(out: Path, *, started: float, ended: float, notes: int, workers: int) -> None:
     """Clocks and facts of the machine, apart from all that is the same in every run."""
-    seconds = max(ended - started, 1e-9)
+    seconds = max(ended - started, 0.0)
     who = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
     unit = 1 if sys.platform == "darwin" else 1024
     own, children = (resource.getrusage(each).ru_maxrss * unit for each in who)
@@ -454,7 +455,7 @@ def _write_timing(out: Path, *, started: float, ended: float, notes: int, worker
             "started": datetime.fromtimestamp(started, UTC).isoformat(),
             "ended": datetime.fromtimestamp(ended, UTC).isoformat(),
             "seconds": round(seconds, 3),
-            "notes_per_second": round(notes / seconds, 3),
+            "notes_per_second": round(notes / seconds, 3) if seconds else None,
             "workers": workers,
             "cores": cores(),
             "peak_memory_bytes": {"main": own, "largest_worker": children},
