@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypedDict, Unpack, runtime_chec
 
 from deid.errors import IntegrityError, Reason, UsageError, unknown_name
 from deid.formats.atomic import reading
+from deid.formats.ccda.sniff import is_clinical_document
 from deid.formats.compressed import compression_of, suffix_of
 from deid.formats.database.address import is_address, parse_address
 from deid.formats.documents.read import SUFFIXES as DOCUMENTS
@@ -219,6 +220,7 @@ FORMATS: Registry[Callable[[Path, Options], Source]] = Registry(
         "parquet": "deid.formats.parquet:Parquet",
         "fhir": "deid.formats.fhir.bulk:FhirExport",
         "hl7": "deid.formats.hl7v2.source:Hl7",
+        "ccda": "deid.formats.ccda.source:ClinicalDocument",
         "mixed": "deid.formats.mixed:Mixed",
     },
 )
@@ -304,6 +306,8 @@ def format_of(path: Path) -> str | None:
     """
     if is_fhir(path):
         return "fhir"
+    if is_clinical_document(path):
+        return "ccda"
     name = _SUFFIXES.get(suffix_of(path))
     return None if name in _UNCOMPRESSED and compression_of(path) else name
 
