@@ -11,7 +11,7 @@ $(VENV)/ready: pyproject.toml
 	touch $@
 
 $(VENV)/ready-dev: $(VENV)/ready
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev,duckdb,postgres,preview,train]'
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev,duckdb,postgres,preview,spark,train]'
 	touch $@
 
 demo: $(VENV)/ready

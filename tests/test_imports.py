@@ -29,7 +29,7 @@ FLOORS = (
     {"formats", "encoder", "resolve", "operate", "audit.log"},
     {"detect", "audit.bounds", "audit.pages"},
     {"run", "audit.i2b2", "audit.perturb", "audit.problems", "audit.safe_harbor"},
-    {"audit.evaluate", "audit.sample", "authoring"},
+    {"audit.evaluate", "audit.sample", "authoring", "run.spark"},
     {"audit.stress", "audit.review"},
     {"audit.evidence", "audit.evaluation_page"},
     {"audit.risks"},
@@ -52,7 +52,9 @@ LIBRARIES = {
     "tokenizers": {"encoder"},
     "safetensors": {"encoder"},
     "openvino": {"encoder"},
-    "pyarrow": {"formats"},
+    "pyarrow": {"formats", "run.spark"},
+    "pyspark": {"run.spark"},
+    "py4j": {"run.spark"},
     "lxml": {"formats"},
     "adbc_driver_manager": {"formats"},
     "adbc_driver_postgresql": {"formats"},
@@ -94,7 +96,7 @@ def _imports(path: Path) -> tuple[tuple[int, str], ...]:
 def _room(module: str) -> str:
     """Return the room of a module such as ``operate.apply``, or of a name in it."""
     parts = module.split(".")
-    if parts[0] == "audit":
+    if parts[0] == "audit" or parts[:2] == ["run", "spark"]:
         return ".".join(parts[:2])
     return ROOM_OF_FILE.get(parts[0], parts[0])
 

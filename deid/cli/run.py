@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from deid.keys import Keys
     from deid.run.directory import RunSummary
     from deid.run.execute import Progress, RunRequest
+    from deid.run.workers import Engine
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
@@ -29,6 +30,15 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
     "--to", metavar="TABLE", help="A new table too, where INPUT is one: postgresql://...?table=NAME."
 )
 @click.option("--workers", default=1, show_default=True, help="Processes.")
+@click.option(
+    "--engine",
+    type=click.Choice(["local", "spark"]),
+    default="local",
+    show_default=True,
+    help="Who works: processes of this machine, or tasks on Apache Spark (docs/spark.md).",
+)
+@click.option("--master", metavar="URL", help="Where Spark is, such as local[4] or spark://host:7077.")
+@click.option("--spark-conf", multiple=True, metavar="KEY=VALUE", help="Setting of Spark; repeatable.")
 @click.option("--resume", is_flag=True, help="Go on with a run that was stopped.")
 @click.option(
     "--since-manifest",
@@ -65,6 +75,7 @@ def command(**options: Any) -> None:
     Examples:
       deid run notes.jsonl --policy safe-harbor --out clean/
       deid run export.parquet --schema omop-note --policy safe-harbor --out clean/ --workers 8
+      deid run export.parquet --policy safe-harbor --out clean/ --engine spark --master spark://host:7077
       deid run 'postgresql:///ehr?table=omop.note' --schema omop-note --policy safe-harbor --out clean/
       deid run notes.csv --policy research-surrogates --key-file ~/deid.key --out clean/ --resume
       deid run tuesday.parquet --policy safe-harbor --out tuesday/ --since-manifest monday/
@@ -74,15 +85,20 @@ def command(**options: Any) -> None:
     from deid.run.execute import execute, stream
 
     request = _request(options)
+    engine = _engine(options)
     if options["out"] == "-":
         if options["to"]:
             raise UsageError("--to makes a table of a finished run: give --out a folder")
         if options["as_json"] or request.resume:
             raise UsageError("--out - takes standard output and keeps no run: leave out --json and --resume")
+        if options["engine"] != "local":
+            raise UsageError(
+                "--engine spark needs a run directory that all executors see: give --out a folder"
+            )
         summary = stream(request, sys.stdout.buffer)
     else:
         with _progress() as report:
-            summary = execute(request, progress=report)
+            summary = execute(request, progress=report, engine=engine)
     _warn(summary)
     _list_quarantined(summary, kept=options["out"] != "-")
     if options["as_json"]:
@@ -110,6 +126,22 @@ def _request(options: dict[str, Any]) -> RunRequest:
         options={"model": options["model"]} if options["model"] is not None else {},
         **{name: options[name] for name in same},
     )
+
+
+def _engine(options: dict[str, Any]) -> Engine:
+    from deid.errors import UsageError
+    from deid.run.workers import open_workers
+
+    if options["engine"] != "spark":
+        if options["master"] is not None or options["spark_conf"]:
+            raise UsageError("--master and --spark-conf are of Spark: add --engine spark")
+        return open_workers
+    settings = dict(each.partition("=")[::2] for each in options["spark_conf"])
+    if not all(settings) or any("=" not in each for each in options["spark_conf"]):
+        raise UsageError("--spark-conf: write KEY=VALUE, such as spark.executor.memory=4g")
+    from deid.run.spark import Cluster
+
+    return Cluster(master=options["master"], settings=settings).engine
 
 
 def read_keys(key_file: Path | None) -> Keys | None:
@@ -178,6 +210,7 @@ def _warn(summary: RunSummary) -> None:
     if summary.unused_columns:
         names = ", ".join(summary.unused_columns)
         click.echo(f"warning: columns of --patients that are of no known kind: {names}", err=True)
+
     if summary.since is not None:
         _tell_since(summary.since)
 

@@ -143,7 +143,7 @@ class ArrowRows:
             present = [each for each in taken if each is not None]
             new = {self.roles.text: pa.array([each.text for each in present], kind)}
             for name in self.fields:
-                new[name] = _cast([each.fields.get(name) for each in present], self._schema.field(name).type)
+                new[name] = cast([each.fields.get(name) for each in present], self._schema.field(name).type)
             arrays = [new[name] if name in new else kept.column(name) for name in self.carried.names]
             yield pa.RecordBatch.from_arrays(arrays, schema=self.carried)
         pairing.finish()
@@ -178,8 +178,13 @@ def _string(value: Any) -> str | None:
     return None if value is None else str(value)
 
 
-def _cast(values: list[str | None], kind: pa.DataType) -> pa.Array:
-    """Bring new values back to their column's type; what does not fit it any more becomes null."""
+def cast(values: list[str | None], kind: pa.DataType) -> pa.Array:
+    """Bring new values back to their column's type; what does not fit it any more becomes null.
+
+    Args:
+        values: New values.
+        kind: Type of the column.
+    """
     if is_text(kind):
         return pa.array(values, kind)
     return pa.concat_arrays([_cast_one(value, kind) for value in values] or [pa.array([], kind)])

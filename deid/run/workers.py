@@ -191,24 +191,40 @@ def run_unit(processor: Processor, unit: Unit, desk: Desk) -> Receipt:
     Raises:
         InputOutputError: if the processor fails as a whole or the file cannot be written; names no text.
     """
-    try:
-        results = tuple(_process(processor, unit))
-    except DeidError as error:
-        if isinstance(error, NoteError):
-            raise _failure(unit, error) from None
-        raise
-    except Exception as error:
-        # Whatever a library says may quote the note: only the name of the exception goes on.
-        raise _failure(unit, error) from None
+    results = process(processor, (group.to_group() for group in unit.groups), place=unit.name)
     return write_unit(desk.folder, unit, results, run_id=desk.run_id)
 
 
-def _process(processor: Processor, unit: Unit) -> Iterator[tuple[NoteResult, ...]]:
+def process(
+    processor: Processor, groups: Iterable[Group], *, place: str
+) -> tuple[tuple[NoteResult, ...], ...]:
+    """De-identify groups in batches; for each the results of its notes, in order.
+
+    Args:
+        processor: Does the work.
+        groups: One for each patient.
+        place: What they are, for errors.
+
+    Raises:
+        InputOutputError: if the processor fails as a whole; names no text.
+    """
+    try:
+        return tuple(_process(processor, groups))
+    except DeidError as error:
+        if isinstance(error, NoteError):
+            raise _failure(place, error) from None
+        raise
+    except Exception as error:
+        # Whatever a library says may quote the note: only the name of the exception goes on.
+        raise _failure(place, error) from None
+
+
+def _process(processor: Processor, groups: Iterable[Group]) -> Iterator[tuple[NoteResult, ...]]:
     batch: list[Group] = []
     size = 0
-    for group in unit.groups:
-        batch.append(group.to_group())
-        size += sum(len(item.text) for item in group.items)
+    for group in groups:
+        batch.append(group)
+        size += sum(len(note.text) for note in group.notes)
         if size >= _BATCH_CHARACTERS:
             yield from processor.process(tuple(batch))
             batch, size = [], 0
@@ -216,10 +232,10 @@ def _process(processor: Processor, unit: Unit) -> Iterator[tuple[NoteResult, ...
         yield from processor.process(tuple(batch))
 
 
-def _failure(unit: Unit, error: Exception) -> InputOutputError:
+def _failure(place: str, error: Exception) -> InputOutputError:
     return InputOutputError(
-        f"{unit.name}: the work failed with {type(error).__name__}; finished units are kept:"
-        " mend the cause and run again with --resume"
+        f"{place}: the work failed with {type(error).__name__}; mend the cause;"
+        " a run has kept its finished units and goes on with --resume"
     )
 
 
@@ -252,12 +268,21 @@ def _threads(count: int) -> Iterator[None]:
                 os.environ[name] = value
 
 
+def lighten(recipe: Recipe) -> None:
+    """Spare a process of our own the libraries that its processor does not need.
+
+    Args:
+        recipe: What the process works by.
+    """
+    if recipe.options.get("runtime") != "torch":
+        leave_out_training_libraries()
+
+
 _RECIPES: list[Recipe] = []
 
 
 def _start_worker(recipe: Recipe) -> None:
-    if recipe.options.get("runtime") != "torch":
-        leave_out_training_libraries()
+    lighten(recipe)
     _RECIPES.append(recipe)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 

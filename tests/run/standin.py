@@ -147,6 +147,14 @@ def tree(directory: Path) -> dict[str, bytes]:
     return {path.relative_to(directory).as_posix(): path.read_bytes() for path in sorted(files)}
 
 
+def execute_on_spark(wanted: RunRequest, *, master: str, settings: dict[str, str]) -> None:
+    """Carry out a run on a cluster, in a process of its own."""
+    from deid.run.spark import Cluster
+
+    manifest.code_digest = code_digest
+    execute(wanted, engine=Cluster(master=master, settings=settings).engine)
+
+
 def execute_and_die(wanted: RunRequest, *, rename: int, after: bool) -> None:
     """Carry out a run and end it with SIGKILL at a rename, counted from 1; 0 is the first finished unit."""
     manifest.code_digest = code_digest
