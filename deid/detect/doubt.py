@@ -2,7 +2,7 @@
 
 For names, word lists are evidence and no veto: a score is lowered by what the words are, in odds, and a
 finding goes only if what is left is too little; `Dr. Parkinson` scores so high that no list can speak against
-it. Fillers, lone durations, clinical words before a colon and numbers without a digit go whatever their score.
+it. Fillers, lone durations, clinical words before a colon and numbers without a digit go whatever the score.
 """
 
 from __future__ import annotations
@@ -77,12 +77,16 @@ def doubtful(text: str, finding: Finding, kind: EntityType) -> bool:
     kinds = {"eponym"} if known else {_kind(word) for word in words}
     if "other" in kinds or not words:
         return False
+    # Eponyms are names of people: `Graves:` may say who speaks.
     if "eponym" not in kinds and _is_label(text, finding.end):
-        return True  # eponyms are names of people: `Graves:` may say who speaks
+        return True
     if tag in _NUMBERS:
         return not digits and not _SPOKEN.intersection(words)
-    if tag not in _TOLD_BY_WORDS:
-        return False
+    return tag in _TOLD_BY_WORDS and _outweighed(finding, kinds)
+
+
+def _outweighed(finding: Finding, kinds: Iterable[str]) -> bool:
+    """Say whether what the words are leaves too little of a score."""
     score = min(finding.score, 0.999)
     left = score / (1 - score) * max(_ODDS[each] for each in kinds)
     return left / (1 + left) < _LEAST

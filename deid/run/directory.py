@@ -24,7 +24,10 @@ RESULTS = "results.sqlite"
 QUARANTINE_LIST = "quarantine.jsonl"
 _LOCK = ".lock"
 _TEMPORARY = ".deid-"  # what a killed writer leaves, see `deid.formats.atomic`
-_WHOLE_FOLDERS = {"TextFolder": "txt", "Mixed": "mixed"}  # readers to formats; others write files side by side
+_WHOLE_FOLDERS = {
+    "TextFolder": "txt",
+    "Mixed": "mixed",
+}  # readers to formats; others write files side by side
 _LISTED = 20
 _LONGER = 20  # markers and surrogates lengthen a note far less than this many times
 

@@ -40,7 +40,7 @@ def fill(folder: Path) -> Path:
     (folder / "letters" / "b.txt").write_text("Seen by Dr. Ana Lima.")
     (folder / "letters" / "b.md").write_text("no note")
     (folder / "letters" / ".hidden.txt").write_text("no note")
-    (folder / "tables" / "n.csv").write_text('note_id,text,mrn\n1,Call 555-555-0142,77\n2,Stable.,78\n')
+    (folder / "tables" / "n.csv").write_text("note_id,text,mrn\n1,Call 555-555-0142,77\n2,Stable.,78\n")
     with gzip.open(folder / "tables" / "n.jsonl.gz", "wt") as stream:
         stream.write('{"note_id": "1", "text": "On 03/04/2024."}\nnot json\n')
     pq.write_table(pa.table({"note_id": [5], "text": ["Fine."]}), folder / "tables" / "n.parquet")
