@@ -37,7 +37,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
     show_default=True,
     help="Who works: processes of this machine, or tasks on Apache Spark (docs/spark.md).",
 )
-@click.option("--master", metavar="URL", help="Where Spark is, such as local[4] or spark://host:7077.")
+@click.option("--master", metavar="URL", help="Where Spark is, such as spark://host:7077.")
 @click.option("--spark-conf", multiple=True, metavar="KEY=VALUE", help="Setting of Spark; repeatable.")
 @click.option("--resume", is_flag=True, help="Go on with a run that was stopped.")
 @click.option(

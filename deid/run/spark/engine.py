@@ -14,7 +14,7 @@ import uuid
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain, islice
@@ -50,7 +50,8 @@ class Cluster:
     """Where Spark is.
 
     Args:
-        master: Such as ``local[4]``, ``spark://host:7077`` or ``yarn``; None for what Spark's settings say.
+        master: Such as ``spark://host:7077`` or ``yarn``; None for what Spark's settings say, or else for all
+            cores of this machine.
         settings: Of the session, such as ``spark.executor.memory``; they come before ours.
     """
 
@@ -69,8 +70,9 @@ class Cluster:
             UsageError: for another count, or if a session is running already.
             InputOutputError: if there is no Java or no cluster, or Spark gives up.
         """
-        with self.session() as session, _open(session, recipe, count, lean=True) as workers:
-            yield workers
+        _check_count(count)
+        with self.session() as session:
+            yield _tasks(session, recipe, lean=True)
 
     @contextmanager
     def session(self) -> Iterator[SparkSession]:
@@ -103,15 +105,22 @@ def session_engine(session: SparkSession) -> Engine:
         session: Stays as it is. Where its ``spark.io.encryption.enabled`` is off, Spark may put notes on
             disks in plain text.
     """
-    return partial(_open, session)
+
+    def engine(recipe: Recipe, count: int) -> AbstractContextManager[Workers]:
+        _check_count(count)
+        return nullcontext(_tasks(session, recipe, lean=False))
+
+    return engine
 
 
-@contextmanager
-def _open(session: SparkSession, recipe: Recipe, count: int, *, lean: bool = False) -> Iterator[Workers]:
+def _check_count(count: int) -> None:
     if count != 1:
         raise UsageError("on Spark the cluster decides how many tasks work at a time: leave out --workers")
+
+
+def _tasks(session: SparkSession, recipe: Recipe, *, lean: bool) -> _Tasks:
     threads = int(session.conf.get("spark.task.cpus", "1") or 1)
-    yield _Tasks(session, Order(replace(recipe, streams=threads), lean))
+    return _Tasks(session, Order(replace(recipe, streams=threads), lean))
 
 
 class _Tasks:
@@ -242,9 +251,10 @@ def _hint(error: Exception) -> str:
     if "No module named 'deid'" in words:
         return "an executor has no clinical-deid: install it there, and name its Python with PYSPARK_PYTHON"
     if "JAVA_GATEWAY_EXITED" in words:
-        return "there is no Java, or an old one: install Java 17 or later, or set JAVA_HOME"
-    if "master URL must be set" in words:
-        return "name the cluster with --master, such as local[4] or spark://host:7077"
+        return (
+            "its process ended at once: it needs Java 17 or later (on the path, or JAVA_HOME), and a master"
+            " such as local[4] or spark://host:7077"
+        )
     condition = error.getCondition() if isinstance(error, PySparkException) else None
     return (
         f"{condition or type(error).__name__}; see Spark's log;"
