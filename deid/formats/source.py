@@ -20,6 +20,7 @@ from deid.formats.documents.read import SUFFIXES as DOCUMENTS
 from deid.formats.fhir.sniff import is_export_file, is_fhir
 from deid.formats.known_values import KINDS
 from deid.formats.pieces import Move
+from deid.formats.remote import is_remote
 from deid.formats.schemas import SCHEMAS, Columns, kind_columns, with_schema
 from deid.note import KnownValue, Note
 from deid.registry import Registry
@@ -272,6 +273,8 @@ def open_source(
         return _rows_as_notes(_open_stdin(format, options), "jsonl", options)
     if is_address(str(path)):
         return _open_database(str(path), format, options)
+    if is_remote(str(path)):
+        raise UsageError("only deid run and deid detect read from a URL; copy the files here first")
     where = Path(path)
     with reading(str(path)):
         if not where.exists():

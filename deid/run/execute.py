@@ -21,6 +21,7 @@ from deid.errors import IntegrityError, UsageError
 from deid.formats.atomic import atomic_file, prepare_folder
 from deid.formats.known_values import KnownValues, read_known_values
 from deid.formats.pieces import Move
+from deid.formats.remote import is_remote, local_copy
 from deid.formats.schemas import with_schema
 from deid.formats.source import Columns, Entry, KnowsPatients, Outcome, Source, open_source
 from deid.keys import Keys
@@ -58,7 +59,8 @@ class RunRequest:
     """What is asked of a run.
 
     Args:
-        input: File, folder or table of a database; ``-`` is JSONL on standard input.
+        input: File, folder, URL of one (`deid.formats.remote`) or table of a database; ``-`` is JSONL on
+            standard input.
         policy: A policy, the name of a shipped one, or a path.
         out: The run directory: absent or empty, unless a run is resumed.
         keys: The secret, if there is one.
@@ -134,7 +136,7 @@ def execute(
     clock: Callable[[], float] = time.time,
     engine: Engine = open_workers,
 ) -> RunSummary:
-    """Carry out a run.
+    """Carry out a run; an input that a URL names is copied to this machine first.
 
     Args:
         request: What is asked.
@@ -149,6 +151,14 @@ def execute(
         InputOutputError: if something cannot be read or written, or a worker fails; resume then.
         IntegrityError: if a resumed run is not the same any more, or the input changed meanwhile.
     """
+    report = progress or _silent
+    if not is_remote(str(request.input)):
+        return _execute(request, report, clock, engine)
+    with local_copy(str(request.input), beside=request.out) as path:
+        return _execute(replace(request, input=path), report, clock, engine)
+
+
+def _execute(request: RunRequest, report: Report, clock: Callable[[], float], engine: Engine) -> RunSummary:
     started = clock()
     policy = request.policy if isinstance(request.policy, Policy) else load_policy(request.policy)
     target = open_target(request.to, source=str(request.input), resume=request.resume)
@@ -157,7 +167,7 @@ def execute(
     known = read_known_values(request.patients) if request.patients else KnownValues({}, ())
     recipe = Recipe(policy, request.keys, request.factory, request.options)
     earlier = read_earlier(request.since, request.keys) if request.since is not None else None
-    job = _Job(request, policy, source, progress or _silent, earlier)
+    job = _Job(request, policy, source, report, earlier)
     with disk_errors(request.out), hold(request.out, resume=request.resume):
         with engine(recipe, request.workers) as workers:
             unfinished = job.begin(workers.model())

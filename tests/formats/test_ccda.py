@@ -190,6 +190,16 @@ def test_a_name_over_several_nodes_is_replaced_once(tmp_path: Path) -> None:
     assert "Mr. <content>[P]</content><br/>seen" in written(source, iter(outcomes), tmp_path / "out")
 
 
+def test_white_space_between_elements_is_no_text(tmp_path: Path) -> None:
+    row = "<tr>\n <td>\n <content>a</content>\n </td>\n <td>b\n<content>c</content></td>\n </tr>\n"
+    source = opened(
+        tmp_path, document(text=f"<table>\n <tbody>{row}{row}</tbody></table>\n <content>d</content> e")
+    )
+    _, note = (entry.note for entry in source.read())
+    assert note is not None
+    assert note.text == "a\tb\nc\na\tb\nc\nd e"
+
+
 @pytest.mark.parametrize(
     "hidden",
     [

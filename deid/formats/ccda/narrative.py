@@ -78,7 +78,7 @@ def _add(element: etree._Element, place: str, holder: str, joined: JoinedText) -
     if value.strip() or not (value.count("\n") or holder in _HOLD_NO_TEXT):
         joined.add(value, partial(setattr, element, place))
     elif value and holder not in _HOLD_NO_TEXT:
-        joined.sign("\n")
+        joined.sign("\t" if holder in _CELLS else "\n")
 
 
 def _clean(element: etree._Element, root: etree._Element, rename: Callable[[str], str]) -> None:
