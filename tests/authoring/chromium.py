@@ -11,10 +11,13 @@ import pytest
 
 pytest.importorskip("playwright")
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page, expect, sync_playwright
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 CHROMIUM = next(filter(None, map(shutil.which, _NAMES)), None)
+
+_PATIENCE = 100_000  # milliseconds; a busy machine is no fault of the page
+expect.set_options(timeout=_PATIENCE)
 
 # On CI the browser has to be there: a test that is skipped there tells nobody anything.
 in_a_browser = pytest.mark.skipif(
@@ -28,6 +31,7 @@ def opened(address: str, *, width: int = 1360, height: int = 900) -> Iterator[Pa
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=CHROMIUM)
         page = browser.new_page(viewport={"width": width, "height": height})
+        page.set_default_timeout(_PATIENCE)
         wrong: list[str] = []
         page.on("pageerror", lambda error: wrong.append(error.message))
         page.on("console", lambda said: wrong.append(said.text) if said.type == "error" else None)
