@@ -52,7 +52,9 @@ def write_model(directory: Path, *, seed: int = 1) -> Path:
     network = Network(config)
     rng = np.random.default_rng(seed)  # torch's draws differ between processors
     state = {
-        name: rng.normal(0.0, 0.3, value.shape).astype(np.float32) if value.dim() > 1 else value.numpy()
+        name: rng.normal(0.0, 0.3, value.shape).astype(np.float32)
+        if value.dim() > 1
+        else value.numpy() * (not name.endswith(".bias"))
         for name, value in network.state_dict().items()
     }
     folder = ModelFolder.write(

@@ -44,7 +44,9 @@ def base(tmp_path: Path) -> Path:
     (tmp_path / "pieces.txt").write_text("\n".join(pieces) + "\n")
     rng = np.random.default_rng(5)
     weights = {
-        name: rng.normal(0, 0.3, value.shape).astype(np.float32) if value.dim() > 1 else value.numpy()
+        name: rng.normal(0, 0.3, value.shape).astype(np.float32)
+        if value.dim() > 1
+        else value.numpy() * (not name.endswith(".bias"))
         for name, value in Network(CONFIG).state_dict().items()
     }
     calibration = Calibration(0.98, 0.3, {"PERSON": 0.21}, {"PERSON": "x"}, "sha256:0")

@@ -151,7 +151,7 @@ def test_format_by_folder(tmp_path: Path) -> None:
     [
         ("notse.jsonl", r"did you mean 'notes\.jsonl'\?"),
         ("no/notes.jsonl", "there is no folder"),
-        ("notes.xls", r"suffix '\.xls' .* --format: csv, .*parquet, txt"),
+        ("notes.xls", r"suffix '\.xls' .* --format: .*csv, .*parquet, txt"),
         ("notes.csv.zip", "unpack"),
         ("notes.parquet.gz", "unpack"),
     ],
