@@ -108,12 +108,6 @@ def make(policy: Policy, *, keys: Keys | None, streams: int, **options: Any) -> 
     return DigitRedactor(**options)
 
 
-def make_elsewhere(policy: Policy, *, keys: Keys | None, streams: int, **options: Any) -> DigitRedactor:
-    """Build a stand-in in a process that has the code's own digest so far."""
-    manifest.code_digest = code_digest
-    return make(policy, keys=keys, streams=streams, **options)
-
-
 def write_notes(path: Path, count: int = 40) -> Path:
     """Write JSONL with patients, notes without one, one to be quarantined and one that is no record."""
     with path.open("w", encoding="utf-8") as stream:
@@ -151,7 +145,6 @@ def execute_on_spark(wanted: RunRequest, *, master: str, settings: dict[str, str
     """Carry out a run on a cluster, in a process of its own."""
     from deid.run.spark import Cluster
 
-    manifest.code_digest = code_digest
     execute(wanted, engine=Cluster(master=master, settings=settings).engine)
 
 

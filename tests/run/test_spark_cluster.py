@@ -123,16 +123,11 @@ def _cluster(tmp_path: Path) -> Iterator[_Cluster]:
         cluster.close()
 
 
-def test_a_worker_that_is_lost_does_not_show(
-    cluster: _Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("deid.run.manifest.code_digest", standin.code_digest)
+def test_a_worker_that_is_lost_does_not_show(cluster: _Cluster, tmp_path: Path) -> None:
     source = write_notes(tmp_path / "notes.jsonl", 120)
     out, pids, gate = tmp_path / "there", tmp_path / "pids", tmp_path / "gate"
     pids.mkdir()
-    wanted = request(
-        source, out, factory="standin:make_elsewhere", options={"pids": pids, "gate": gate}, shard_notes=50
-    )
+    wanted = request(source, out, options={"pids": pids, "gate": gate}, shard_notes=50)
     driver = multiprocessing.get_context("spawn").Process(
         target=standin.execute_on_spark,
         args=(wanted,),

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from deid import errors
 from deid.errors import DeidError, InputOutputError, IntegrityError, Reason
+from deid.lean import admit_training_libraries
 from deid.note import KnownValue
 from deid.run import manifest as manifests
 from deid.run.spool import Item
@@ -41,7 +42,7 @@ class Order:
 
     Args:
         recipe: How to build the processor.
-        lean: Whether the process is ours alone and may do without libraries that others could want.
+        lean: Whether the process is ours alone, and what is spared it may stay away for good.
     """
 
     recipe: Recipe
@@ -154,9 +155,10 @@ def processor_of(order: Order) -> Processor:
     name = repr((recipe.policy.digest, key, recipe.factory, options, recipe.streams))
     if name not in _PROCESSORS:
         _PROCESSORS.clear()  # a worker serves one run at a time, and has memory for one model
-        if order.lean:
-            lighten(recipe)
+        lighten(recipe)
         _PROCESSORS[name] = recipe.build()
+        if not order.lean:
+            admit_training_libraries()
     return _PROCESSORS[name]
 
 
