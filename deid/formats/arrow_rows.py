@@ -1,8 +1,8 @@
-"""Rows of Arrow batches: what their columns mean, as entries, and written to Parquet with other texts."""
+"""Rows of Arrow batches: what their columns mean, as entries, and with other texts, in Parquet too."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
@@ -15,7 +15,7 @@ from deid.errors import UsageError
 from deid.formats.atomic import atomic_file, shard_path
 from deid.formats.identifying import identifying
 from deid.formats.schemas import check_named, resolve_roles, table_fields
-from deid.formats.source import Entry, Options, Outcome, Pairing, make_entry
+from deid.formats.source import Entry, NewTexts, Options, Outcome, Pairing, make_entry
 from deid.note import Field
 
 BATCH_ROWS = 256
@@ -49,7 +49,7 @@ class ArrowRows:
         self.fields = table_fields(options.fields, schema.names, roles=self.roles, drop=options.drop)
         self._told = options.told(schema.names)
         self.carried = pa.schema(
-            [field for field in schema if field.name not in options.drop], schema.metadata
+            [self._carried(field) for field in schema if field.name not in options.drop], schema.metadata
         )
 
     @property
@@ -69,6 +69,22 @@ class ArrowRows:
         for batch in batches:
             yield from self._entries(batch, ordinal)
             ordinal += batch.num_rows
+
+    def renewed(self, batch: pa.RecordBatch, texts: Sequence[NewTexts | None]) -> pa.RecordBatch:
+        """Return rows with other texts and fields, and the columns of `carried`.
+
+        Args:
+            batch: All columns of the schema.
+            texts: One per row; without it, text and fields are null.
+        """
+        new = {self.roles.text: [each.text if each else None for each in texts]}
+        for name in self.fields:
+            new[name] = [each.fields.get(name) if each else None for each in texts]
+        arrays = [
+            cast(new[field.name], field.type) if field.name in new else batch.column(field.name)
+            for field in self.carried
+        ]
+        return pa.RecordBatch.from_arrays(arrays, schema=self.carried)
 
     def write(
         self,
@@ -106,6 +122,10 @@ class ArrowRows:
         names = (name for field in self.carried if field.name not in replaced for name in _paths(field))
         return identifying(names, always=(self.roles.patient_id, self.roles.note_date))
 
+    def _carried(self, field: pa.Field) -> pa.Field:
+        """Let a column be null where a new value may not fit its type."""
+        return field.with_nullable(True) if field.name in self.fields and not is_text(field.type) else field
+
     def _entries(self, batch: pa.RecordBatch, ordinal: int) -> Iterator[Entry]:
         roles = self.roles
         limit = self._options.max_characters
@@ -134,18 +154,12 @@ class ArrowRows:
         self, batches: Iterable[pa.RecordBatch], outcomes: Iterator[Outcome]
     ) -> Iterator[pa.RecordBatch]:
         pairing = Pairing(outcomes, self._name)
-        kind = self._schema.field(self.roles.text).type
         ordinal = 0
         for batch in batches:
             taken = [pairing.take(entry) for entry in self._entries(batch, ordinal)]
             ordinal += batch.num_rows
             kept = batch.filter(pa.array([each is not None for each in taken], pa.bool_()))
-            present = [each for each in taken if each is not None]
-            new = {self.roles.text: pa.array([each.text for each in present], kind)}
-            for name in self.fields:
-                new[name] = cast([each.fields.get(name) for each in present], self._schema.field(name).type)
-            arrays = [new[name] if name in new else kept.column(name) for name in self.carried.names]
-            yield pa.RecordBatch.from_arrays(arrays, schema=self.carried)
+            yield self.renewed(kept, [each for each in taken if each is not None])
         pairing.finish()
 
 

@@ -92,6 +92,24 @@ def test_schema_metadata_nullability_and_order_survive(tmp_path: Path) -> None:
     assert pq.read_table(path).equals(table)
 
 
+def test_a_column_whose_new_values_do_not_fit_may_be_null(tmp_path: Path) -> None:
+    schema = pa.schema(
+        [
+            pa.field(name, kind, nullable=False)
+            for name, kind in (("id", pa.string()), ("text", pa.string()), ("dob", pa.date32()))
+        ]
+    )
+    table = pa.table([["a", "b"], ["x", "y"], [date(2001, 2, 3)] * 2], schema=schema)
+    source = opened(tmp_path, table, options=Options(fields={"id": "MRN", "dob": "DATE"}))
+    new = [{"id": "[MRN]", "dob": "2001"}, {"id": "[MRN]", "dob": "2001-02-09"}]
+    found = written(source, tmp_path, (Outcome(at, "z", fields) for at, fields in enumerate(new)))
+    assert found.to_pylist() == [
+        {"id": "[MRN]", "text": "z", "dob": None},
+        {"id": "[MRN]", "text": "z", "dob": date(2001, 2, 9)},
+    ]
+    assert [each.nullable for each in found.schema] == [False, False, True]
+
+
 @given(
     st.lists(
         st.tuples(st.text(min_size=1), st.none() | st.text(), st.none() | st.integers(-(2**63), 2**63 - 1)),

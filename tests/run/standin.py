@@ -14,7 +14,7 @@ from typing import Any
 
 from deid.errors import Reason
 from deid.keys import Keys
-from deid.note import DeidentifiedNote, Finding, Note, Replacement, Span
+from deid.note import DeidentifiedNote, Finding, Note, ReplacedField, Replacement, Span
 from deid.policy import EntityType, OperatorSpec, Policy
 from deid.run import manifest
 from deid.run.execute import RunRequest, execute
@@ -99,7 +99,11 @@ class DigitRedactor:
             span = Span(match.start(), match.end(), "NUMBER", 0.98765, (finding,))
             replacements.append(Replacement(span, "redact", f"[{name}]", start, length))
         text = "".join([*parts, note.text[ends[-1] :]])
-        return NoteResult(note.note_id, DeidentifiedNote(note.note_id, text, tuple(replacements)))
+        fields = tuple(
+            ReplacedField(each.path, each.entity_type, "redact", f"[{each.entity_type}]")
+            for each in note.fields
+        )
+        return NoteResult(note.note_id, DeidentifiedNote(note.note_id, text, tuple(replacements), fields))
 
 
 def make(policy: Policy, *, keys: Keys | None, streams: int, **options: Any) -> DigitRedactor:

@@ -36,6 +36,7 @@ if shutil.which("java") is None and "JAVA_HOME" not in os.environ:
 import pyarrow as pa
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
+from pyspark.sql.types import StringType, StructField, StructType
 
 from deid.run.spark import Cluster, deidentify_arriving, deidentify_dataframe, run_directory, session_engine
 from deid.run.spark.executor import Facts, Order, pack, read_answer, unpack, work_on_units
@@ -171,8 +172,6 @@ def test_a_task_refuses_what_would_make_the_output_depend_on_it(desk: Desk, tmp_
 
 # A DataFrame.
 
-_FIELDS_POLICY = POLICY.model_copy(update={"fields": {"ward": "NUMBER"}})
-
 
 def _rows(frame: Any) -> dict[Any, Mapping[str, Any]]:
     return {row["id"]: row for row in frame.toArrow().to_pylist()}
@@ -218,6 +217,19 @@ def test_a_dataframe_without_patients_keeps_its_rows_in_place(spark: SparkSessio
     assert clean.column("id").to_pylist() == list(range(9))
     assert clean.column("text").to_pylist()[:2] == ["Bed [N1K0]", "Bed [N1K0]"]
     assert clean.column("why").to_pylist()[2] == "missing-text"
+
+
+def test_fields_of_a_dataframe_are_replaced_and_may_become_null(spark: SparkSession) -> None:
+    columns = [*_table(spark).select("id", "ward", "mrn").schema, StructField("text", StringType())]
+    required = StructType([StructField(each.name, each.dataType, nullable=False) for each in columns])
+    rows = [(1, "W1", 7, "Bed 1"), (2, "W2", 7, "Bed 2 QUARANTINE")]
+    policy = POLICY.model_copy(update={"fields": {"ward": "NUMBER", "mrn": "NUMBER"}})
+    frame = spark.createDataFrame(rows, required)
+    clean = _rows(deidentify_dataframe(frame, policy, patient="mrn", factory=_FACTORY))
+    assert [tuple(clean[number].values()) for number in (1, 2)] == [
+        (1, "[NUMBER]", None, "Bed [N2K0]", None),
+        (2, None, None, None, "detector-failed"),
+    ]
 
 
 def test_small_batches_tear_no_patient_apart(spark: SparkSession) -> None:

@@ -8,9 +8,9 @@ from itertools import chain, pairwise
 
 import pyarrow as pa
 
-from deid.formats.arrow_rows import ArrowRows, cast, strings
+from deid.formats.arrow_rows import ArrowRows, strings
 from deid.formats.schemas import Columns
-from deid.formats.source import Entry, Options
+from deid.formats.source import Entry, NewTexts, Options
 from deid.run.spark.executor import Order, processor_of
 from deid.run.work import Group, NoteResult
 from deid.run.workers import process
@@ -34,19 +34,21 @@ class Rows:
     max_characters: int
 
     def reader(self, schema: pa.Schema, order: Order) -> ArrowRows:
-        """Return what makes entries of batches.
+        """Return what makes entries of batches, and batches without the columns `ADDED` of new texts.
 
         Args:
-            schema: Of the batches, with the columns `ADDED`.
+            schema: Of the batches; in what is made of them each column may be null.
             order: Its policy says which columns are replaced whole.
         """
         patient, note, date = ADDED
         options = Options(
             columns=Columns(self.text, note, patient, date),
+            drop=ADDED,
             fields=order.recipe.policy.fields,
             max_characters=self.max_characters,
         )
-        return ArrowRows(schema, options, name="rows", place="the DataFrame")
+        nullable = pa.schema([field.with_nullable(True) for field in schema])
+        return ArrowRows(nullable, options, name="rows", place="the DataFrame")
 
 
 def deidentify_rows(
@@ -71,8 +73,8 @@ def deidentify_rows(
         slices = (entries[start:end] for start, end in pairwise(bounds))
         notes = (tuple(entry.note for entry in each if entry.note is not None) for each in slices)
         results = process(processor, (Group(each) for each in notes if each), place="rows")
-        replaced = (rows.text, *reader.fields)
-        yield _with(batch, _new_values(entries, chain.from_iterable(results), rows, replaced))
+        texts, reasons = zip(*_outcomes(entries, chain.from_iterable(results)), strict=True)
+        yield reader.renewed(batch, texts).append_column(rows.reason, pa.array(reasons, pa.string()))
 
 
 def _whole_patients(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
@@ -98,27 +100,15 @@ def _changes(patients: Sequence[str | None]) -> list[int]:
     return [at for at, (before, patient) in pairs if patient is None or patient != before]
 
 
-def _new_values(
-    entries: Iterable[Entry], results: Iterator[NoteResult], rows: Rows, replaced: Iterable[str]
-) -> dict[str, list[str | None]]:
-    """Return new columns; a note that came to nothing has neither text nor the values beside it."""
-    columns: dict[str, list[str | None]] = {name: [] for name in (*replaced, rows.reason)}
+def _outcomes(
+    entries: Iterable[Entry], results: Iterator[NoteResult]
+) -> Iterator[tuple[NewTexts | None, str | None]]:
+    """Yield for each row its new texts, or the reason why it has none."""
     for entry in entries:
         result = next(results) if entry.note is not None else None
-        new: dict[str, str] = {}
         if result is not None and result.deidentified is not None:
-            new = {each.path: each.text for each in result.deidentified.fields}
-            new[rows.text] = result.deidentified.text
-        elif reason := result.reason if result is not None else entry.reason:
-            new[rows.reason] = reason.value
-        for name, column in columns.items():
-            column.append(new.get(name))
-    return columns
-
-
-def _with(batch: pa.RecordBatch, columns: dict[str, list[str | None]]) -> pa.RecordBatch:
-    """Put new columns in the place of old ones or behind them, and leave out what was added for the work."""
-    kept = {name: batch.column(name) for name in batch.schema.names if name not in ADDED}
-    for name, values in columns.items():
-        kept[name] = cast(values, batch.schema.field(name).type if name in kept else pa.string())
-    return pa.RecordBatch.from_pydict(kept)
+            fields = {each.path: each.text for each in result.deidentified.fields}
+            yield NewTexts(result.deidentified.text, fields), None
+        else:
+            reason = result.reason if result is not None else entry.reason
+            yield None, reason.value if reason is not None else None
