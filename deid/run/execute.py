@@ -337,7 +337,7 @@ class _Job:
         with ExitStack() as stack:
             crosswalk = stack.enter_context(Crosswalk(path)) if path is not None else None
             patients = Patients(
-                partitions=request.partitioning.count(source.size() if source.path is not None else None),
+                partitions=request.partitioning.count(self._draft["input"]["bytes"]),
                 keys=request.keys,
                 known=known,
                 known_columns=request.known_columns,

@@ -36,23 +36,19 @@ class Partitioning:
         characters: Code points from which such a unit is full.
         partition_bytes: Input size for which one partition of patients is made.
         partitions: Most partitions of patients.
-        unsized_partitions: Partitions where the input's size is not known beforehand.
     """
 
     notes: int = 64
     characters: int = 250_000
     partition_bytes: int = 1 << 18
     partitions: int = 256
-    unsized_partitions: int = 64
 
-    def count(self, size: int | None) -> int:
+    def count(self, size: int) -> int:
         """Return the number of patient partitions for an input.
 
         Args:
-            size: Bytes; None for a stream.
+            size: Bytes.
         """
-        if size is None:
-            return self.unsized_partitions
         return max(1, min(self.partitions, math.ceil(size / self.partition_bytes)))
 
 

@@ -50,11 +50,10 @@ def _shape(unit: Unit) -> tuple[str, list[list[int]], list[int]]:
 
 @pytest.mark.parametrize(
     ("size", "expected"),
-    [(0, 1), (1, 1), (1000, 1), (1001, 2), (10_000, 10), (10**9, 16), (None, 5)],
+    [(0, 1), (1, 1), (1000, 1), (1001, 2), (10_000, 10), (10**9, 16)],
 )
-def test_partitions_follow_from_the_size(size: int | None, expected: int) -> None:
-    sizes = Partitioning(partition_bytes=1000, partitions=16, unsized_partitions=5)
-    assert sizes.count(size) == expected
+def test_partitions_follow_from_the_size(size: int, expected: int) -> None:
+    assert Partitioning(partition_bytes=1000, partitions=16).count(size) == expected
 
 
 @pytest.mark.parametrize(

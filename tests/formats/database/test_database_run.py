@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -19,6 +20,7 @@ from deid.errors import IntegrityError
 from deid.formats.database.address import parse_address
 from deid.formats.database.target import Target
 from deid.policy import load_policy
+from deid.run.crosswalk import Patients
 from deid.run.execute import Progress, RunRequest, execute
 from deid.run.units import Partitioning
 
@@ -131,7 +133,7 @@ class _StopAfter:
 
 
 def test_a_run_that_was_stopped_goes_on_to_the_same_bytes(filled: Store) -> None:
-    small = Partitioning(notes=16, unsized_partitions=8)
+    small = Partitioning(notes=16, partition_bytes=2500)
     asked = request(filled, out=Path("stopped"), partitioning=small)
     with pytest.raises(KeyboardInterrupt):
         execute(asked, progress=_StopAfter(100))
@@ -139,6 +141,16 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_bytes(filled: Store) -> None
     execute(asked)
     execute(request(filled, out=Path("whole"), partitioning=small))
     assert tree(Path("stopped")) == tree(Path("whole"))
+
+
+def test_patients_are_spread_by_the_size_that_the_manifest_names(filled: Store) -> None:
+    sizes = Partitioning(partition_bytes=2500)
+    with pytest.raises(KeyboardInterrupt):
+        execute(request(filled, out=Path("out"), partitioning=sizes), progress=_StopAfter(300))
+    count = sizes.count(json.loads(Path("out/manifest.json").read_text())["input"]["bytes"])
+    assert 4 < count < 16
+    names = {f"patients-{Patients(count).partition(str(patient)):05d}.jsonl" for patient in range(7)}
+    assert {path.name for path in Path("out/work").glob("patients-*")} == names
 
 
 def test_a_table_that_changed_is_not_resumed(filled: Store) -> None:
