@@ -52,6 +52,8 @@ LIBRARIES = {
     "tokenizers": {"encoder"},
     "safetensors": {"encoder"},
     "openvino": {"encoder"},
+    "onnx": {"encoder"},
+    "onnxruntime": {"encoder"},
     "pyarrow": {"formats", "run.spark"},
     "pyspark": {"run.spark"},
     "py4j": {"run.spark"},

@@ -15,7 +15,7 @@ _COMMANDS = {
     "detect": "Write the spans of PHI found, as JSONL.",
     "evaluate": "Measure a policy on notes in which every mention is marked.",
     "key": "Make a secret for surrogates, date shifts and codes.",
-    "model": "Say which encoder is used.",
+    "model": "Say which encoder is used, or export it.",
     "policy": "List, show and check policies.",
     "report": "Say what a run did: text, JSON or one HTML page.",
     "run": "De-identify a batch of notes.",

@@ -1,4 +1,4 @@
-"""``deid model info``."""
+"""``deid model info`` and ``export``."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from typing import Any
 
 import click
 
+_PRECISIONS = {"fp32": "f32", "int8": "int8"}
+
 
 @click.group("model")
 def command() -> None:
-    """Say which encoder is used."""
+    """Say which encoder is used, or export it."""
 
 
 @command.command("info")
@@ -51,3 +53,31 @@ def _in_words(measured: Mapping[str, Any]) -> str:
         f"{name.replace('_', ' ')} {measured['figures'][name]['value']:.3f}" for name in names
     )
     return f"{figures} under {measured['policy']['name']}, with rules, on {measured['notes']} notes"
+
+
+@command.command("export")
+@click.argument("folder", required=False, type=click.Path(path_type=Path))
+@click.option("--to", type=click.Choice(["onnx"]), default="onnx", show_default=True, help="Format to write.")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to write; must be empty.")
+@click.option(
+    "--precision",
+    type=click.Choice(list(_PRECISIONS)),
+    default="fp32",
+    show_default=True,
+    help="How texts are multiplied; int8 needs weights trained for it, as the shipped ones are.",
+)
+def export(folder: Path | None, *, to: str, out: Path, precision: str) -> None:
+    """Write the model of a FOLDER, or else the shipped one, for ONNX Runtime, and print the new digest.
+
+    The graphs take the descriptions of types as an input: one export serves all policies. The folder written
+    can be named wherever a model can be named; it needs `pip install 'clinical-deid[onnx]'`.
+
+    \b
+    Examples:
+      deid model export --to onnx --precision int8 --out exported/
+      deid run notes.jsonl --policy safe-harbor --model exported/ --out clean/
+    """
+    from deid.encoder.export import export_model
+
+    del to  # there is one so far
+    click.echo(export_model(folder, out, precision=_PRECISIONS[precision]).digest)

@@ -11,6 +11,7 @@ from typing import Any
 
 from safetensors import safe_open
 
+from deid.encoder.exported import GRAPH_FILES, Exported, is_exported
 from deid.encoder.interface import Encoder
 from deid.encoder.model import DescriptionEncoder
 from deid.encoder.pretrained.card import read_card
@@ -24,6 +25,7 @@ class Kind(StrEnum):
     """Architectures that can be behind the recognizer."""
 
     DESCRIPTION = "description encoder"
+    EXPORTED = "description encoder, exported to ONNX"
     CROSS = "cross-encoder (OpenBioNER, SMXM)"
     GLINER = "GLiNER"
 
@@ -39,6 +41,8 @@ def kind_of(folder: Path) -> Kind:
     """
     if not folder.is_dir():
         raise InputOutputError(f"model folder {folder}: there is no such folder")
+    if is_exported(folder):
+        return Kind.EXPORTED
     if (folder / "gliner_config.json").is_file():
         return Kind.GLINER
     return Kind.CROSS if _is_bert(folder / "config.json") else Kind.DESCRIPTION
@@ -57,7 +61,7 @@ def load_encoder(folder: Path | None = None, *, runtime: str = "openvino", strea
 
     Args:
         folder: A model folder; the one that ships with the package when None.
-        runtime: Name of a runtime of the description encoder; the other kinds have one each.
+        runtime: Name of a runtime of the description encoder; other kinds and exported ones have their own.
         streams: Batches computed side by side.
 
     Raises:
@@ -67,7 +71,7 @@ def load_encoder(folder: Path | None = None, *, runtime: str = "openvino", strea
     """
     path = folder or default_folder()
     kind = kind_of(path)
-    if kind is Kind.DESCRIPTION:
+    if kind in (Kind.DESCRIPTION, Kind.EXPORTED):
         return DescriptionEncoder.shared(path, runtime=runtime, streams=streams)
     return _loaded(path.resolve(), kind, _state(path), streams)
 
@@ -104,16 +108,26 @@ def model_info(folder: Path | None = None) -> dict[str, Any]:
     path = folder or default_folder()
     encoder = load_encoder(path)
     card = read_card(path)
-    with safe_open(path / _WEIGHTS, framework="numpy") as stream:
-        parameters = sum(math.prod(stream.get_slice(name).get_shape()) for name in stream.keys())  # noqa: SIM118 - not a mapping
+    kind = kind_of(path)
+    files = GRAPH_FILES if kind is Kind.EXPORTED else (_WEIGHTS,)
     return {
-        "kind": kind_of(path).value,
+        "kind": kind.value,
         "folder": str(path),
         "digest": encoder.digest,
         "licence": card.licence,
-        "megabytes": round((path / _WEIGHTS).stat().st_size / 1e6, 1),
-        "parameters": parameters,
+        "megabytes": round(sum((path / name).stat().st_size for name in files) / 1e6, 1),
+        "parameters": Exported.read(path).parameters if kind is Kind.EXPORTED else count_parameters(path),
         "runtime": encoder.runtime,
         **encoder.facts,
         "card": str(card.path) if card.path else None,
     }
+
+
+def count_parameters(folder: Path) -> int:
+    """Count the numbers in a model folder's weights, of whatever kind it is.
+
+    Args:
+        folder: A model folder that was not exported.
+    """
+    with safe_open(folder / _WEIGHTS, framework="numpy") as stream:
+        return sum(math.prod(stream.get_slice(name).get_shape()) for name in stream.keys())  # noqa: SIM118 - not a mapping

@@ -19,6 +19,7 @@ from deid.encoder.kept import Kept
 from deid.encoder.weights import Calibration, ModelFolder, default_folder
 from deid.encoder.windows import Batch, FloatArray, Window, fade, lay_out, split_windows
 from deid.encoder.words import WordPieces, Words
+from deid.errors import UsageError
 from deid.registry import Registry
 
 
@@ -27,6 +28,16 @@ class Runtime(Protocol):
 
     name: str
     precision: str
+
+    def describe(self, batches: Iterable[Batch]) -> list[FloatArray]:
+        """Return [D, 2, P] unit type vectors for each batch of D descriptions, in order."""
+
+    def read(self, batches: Iterable[Batch]) -> Iterator[FloatArray]:
+        """Yield [B, W, 2, P] unit word vectors for each batch, in order; batches are drawn as needed."""
+
+
+class RuntimeOfWeights(Runtime, Protocol):
+    """A runtime that begins with a network's weights."""
 
     def __init__(
         self,
@@ -38,14 +49,8 @@ class Runtime(Protocol):
     ) -> None:
         """Load the weights."""
 
-    def describe(self, batches: Iterable[Batch]) -> list[FloatArray]:
-        """Return [D, 2, P] unit type vectors for each batch of D descriptions, in order."""
 
-    def read(self, batches: Iterable[Batch]) -> Iterator[FloatArray]:
-        """Yield [B, W, 2, P] unit word vectors for each batch, in order; batches are drawn as needed."""
-
-
-RUNTIMES: Registry[type[Runtime]] = Registry(
+RUNTIMES: Registry[type[RuntimeOfWeights]] = Registry(
     "runtime",
     {
         "openvino": "deid.encoder.openvino_runtime:OpenVinoRuntime",
@@ -74,29 +79,30 @@ class DescriptionEncoder:
     read of a wording is kept; what it has read of a text can be, for whoever tries types on the same texts.
 
     Args:
-        folder: A model folder; the one that ships with the package when None.
-        runtime: Name of a runtime.
-        precision: ``bf16`` or ``f32``; the runtime's choice when None.
+        folder: A model folder, opened or not; the one that ships with the package when None.
+        runtime: Name of a runtime; an exported model has one of its own.
+        precision: ``int8``, ``bf16`` or ``f32``; the runtime's choice when None.
         streams: Batches computed side by side.
         batch_pieces: About how many pieces a batch holds.
     """
 
     def __init__(
         self,
-        folder: Path | None = None,
+        folder: Path | ModelFolder | None = None,
         *,
         runtime: str = "openvino",
         precision: str | None = None,
         streams: int = 1,
         batch_pieces: int = 2048,
     ) -> None:
-        self.folder = ModelFolder.open(folder or default_folder())
+        self.folder = (
+            folder if isinstance(folder, ModelFolder) else ModelFolder.open(folder or default_folder())
+        )
         self.config = self.folder.config()
         self.calibration = self.folder.calibration()
         self._pieces = WordPieces(self.folder.vocabulary())
-        weights = self.folder.weights()
-        self._scale, self._bias = (weights[name].reshape(2, 1, 1) for name in ("scale", "bias"))
-        self._runtime = RUNTIMES.get(runtime)(self.config, weights, streams=streams, precision=precision)
+        self._scale, self._bias = (each.reshape(2, 1, 1) for each in self.folder.scale_and_bias())
+        self._runtime = _runtime(self.folder, runtime, streams=streams, precision=precision)
         self._batch_pieces = batch_pieces
         self._wordings: Kept[str] = Kept(_WORDING_BYTES)
         self._windows_read: Kept[bytes] = Kept(0)
@@ -113,7 +119,7 @@ class DescriptionEncoder:
             streams: Batches computed side by side.
         """
         found = ModelFolder.open(folder or default_folder())
-        return _loaded(found.path.resolve(), found.digest, runtime, streams)
+        return _loaded(ModelFolder(found.path.resolve(), found.digest), runtime, streams)
 
     def keep_texts(self, most_bytes: int) -> None:
         """Keep what is read of texts from now on, so that other types can be tried on them at once.
@@ -136,7 +142,9 @@ class DescriptionEncoder:
     @property
     def facts(self) -> Mapping[str, Any]:
         """Sizes and calibration."""
+        exported = self.folder.exported()
         return {
+            **({"exported_from": exported.source} if exported else {}),
             **asdict(self.config),
             "calibrated_recall": self.calibration.recall,
             "calibrated_types": len(self.calibration.thresholds),
@@ -279,10 +287,21 @@ class DescriptionEncoder:
         return batches
 
 
+def _runtime(folder: ModelFolder, name: str, *, streams: int, precision: str | None) -> Runtime:
+    exported = folder.exported()
+    if exported is None:
+        return RUNTIMES.get(name)(folder.config(), folder.weights(), streams=streams, precision=precision)
+    if precision not in (None, exported.precision):
+        raise UsageError(f"model folder {folder.path} was exported in {exported.precision}, not {precision}")
+    from deid.encoder.onnx_runtime import OnnxRuntime
+
+    return OnnxRuntime(folder.path, folder.config(), precision=exported.precision, streams=streams)
+
+
 @cache
-def _loaded(path: Path, digest: str, runtime: str, streams: int) -> DescriptionEncoder:
-    del digest  # another digest is another model under the same path
-    return DescriptionEncoder(path, runtime=runtime, streams=streams)
+def _loaded(folder: ModelFolder, runtime: str, streams: int) -> DescriptionEncoder:
+    # Another digest is another model under the same path.
+    return DescriptionEncoder(folder, runtime=runtime, streams=streams)
 
 
 def _window_digest(words: Words, window: Window) -> bytes:

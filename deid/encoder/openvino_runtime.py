@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import sys
-from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cached_property
 from queue import SimpleQueue
 from typing import Any
@@ -14,6 +12,8 @@ from typing import Any
 import numpy as np
 
 from deid.encoder.config import EncoderConfig
+from deid.encoder.streams import Streams
+from deid.encoder.weights import has_ranges
 from deid.encoder.windows import Batch, FloatArray
 
 # On import OpenVINO writes an id into the home folder and reports to an analytics service. It goes without
@@ -49,20 +49,11 @@ class Inference:
         self._requests: SimpleQueue[Any] = SimpleQueue()
         for _ in range(streams):
             self._requests.put(compiled.create_infer_request())
-        self._streams = streams
-        self._threads = ThreadPoolExecutor(streams) if streams > 1 else None
+        self._streams = Streams(streams)
 
     def run(self, inputs: Iterable[Mapping[str, Any]]) -> Iterator[FloatArray]:
         """Yield the output for each batch of inputs, in order; batches are drawn as they are needed."""
-        if self._threads is None:
-            yield from map(self._infer, inputs)
-            return
-        waiting: deque[Future[FloatArray]] = deque()
-        for each in inputs:
-            waiting.append(self._threads.submit(self._infer, each))
-            if len(waiting) > 2 * self._streams:
-                yield waiting.popleft().result()
-        yield from (future.result() for future in waiting)
+        return self._streams.map(self._infer, inputs)
 
     def _infer(self, inputs: Mapping[str, Any]) -> FloatArray:
         request = self._requests.get()
@@ -136,15 +127,6 @@ def _kept(model: Any) -> Any:
     """
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(model))
     return model
-
-
-def has_ranges(weights: Mapping[str, FloatArray]) -> bool:
-    """Whether weights have learned to bear 8-bit arithmetic.
-
-    Args:
-        weights: Parameters by their torch names.
-    """
-    return any(name.endswith(".range") and value.any() for name, value in weights.items())
 
 
 class Graph:

@@ -13,8 +13,9 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from deid.encoder.config import EncoderConfig
+from deid.encoder.exported import GRAPH_FILES, Exported, is_exported
 from deid.encoder.windows import FloatArray
-from deid.errors import InputOutputError, IntegrityError
+from deid.errors import InputOutputError, IntegrityError, UsageError
 
 _CONFIG, _WEIGHTS, _VOCABULARY, _CALIBRATION, _DIGESTS = (
     "config.json",
@@ -23,7 +24,6 @@ _CONFIG, _WEIGHTS, _VOCABULARY, _CALIBRATION, _DIGESTS = (
     "calibration.json",
     "digests.json",
 )
-_CHECKED = (_CONFIG, _WEIGHTS, _VOCABULARY, _CALIBRATION)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +63,24 @@ def file_digest(path: Path) -> str:
     return digest.hexdigest()
 
 
+def has_ranges(weights: Mapping[str, FloatArray]) -> bool:
+    """Whether weights have learned to bear 8-bit arithmetic.
+
+    Args:
+        weights: Parameters by their torch names.
+    """
+    return any(name.endswith(".range") and value.any() for name, value in weights.items())
+
+
+def _checked(path: Path) -> tuple[str, ...]:
+    """Return the names of the files that a model folder's digest covers."""
+    network = GRAPH_FILES if is_exported(path) else (_WEIGHTS,)
+    return (_CONFIG, *network, _VOCABULARY, _CALIBRATION)
+
+
 @dataclass(frozen=True, slots=True)
 class ModelFolder:
-    """A model on disk, checked against its digests.
+    """A model on disk, with its weights or as exported, checked against its digests.
 
     Args:
         path: The folder.
@@ -83,11 +98,12 @@ class ModelFolder:
             InputOutputError: if files are missing.
             IntegrityError: if a file differs from its recorded digest.
         """
-        missing = [name for name in (*_CHECKED, _DIGESTS) if not (path / name).is_file()]
+        names = _checked(path)
+        missing = [name for name in (*names, _DIGESTS) if not (path / name).is_file()]
         if missing:
             raise InputOutputError(f"model folder {path}: missing {', '.join(missing)}")
         recorded = json.loads((path / _DIGESTS).read_text(encoding="utf-8"))
-        for name in _CHECKED:
+        for name in names:
             if file_digest(path / name) != recorded.get(name):
                 raise IntegrityError(f"model folder {path}: {name} does not match its recorded SHA-256")
         joint = hashlib.sha256(json.dumps(recorded, sort_keys=True).encode()).hexdigest()
@@ -119,26 +135,28 @@ class ModelFolder:
         (path / _WEIGHTS).chmod(0o644)  # safetensors makes it readable by its owner only
         if vocabulary.resolve() != (path / _VOCABULARY).resolve():
             (path / _VOCABULARY).write_bytes(vocabulary.read_bytes())
-        cls._write_calibration(path, calibration)
-        return cls.open(path)
+        _write_calibration(path, calibration)
+        return cls.sealed(path)
 
     @classmethod
-    def _write_calibration(cls, path: Path, calibration: Calibration) -> None:
-        values = {
-            "recall": calibration.recall,
-            "pooled": calibration.pooled,
-            "thresholds": dict(sorted(calibration.thresholds.items())),
-            "descriptions": dict(sorted(calibration.descriptions.items())),
-            "data": calibration.data,
-        }
-        (path / _CALIBRATION).write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
-        digests = {name: file_digest(path / name) for name in _CHECKED}
+    def sealed(cls, path: Path) -> ModelFolder:
+        """Record the digests of what lies in a folder, and open it.
+
+        Args:
+            path: A folder with all files of a model but the digests.
+        """
+        digests = {name: file_digest(path / name) for name in _checked(path)}
         (path / _DIGESTS).write_text(json.dumps(digests, indent=2) + "\n", encoding="utf-8")
+        return cls.open(path)
 
     def calibrated(self, calibration: Calibration) -> ModelFolder:
         """Replace the calibration and return the folder under its new digest."""
-        self._write_calibration(self.path, calibration)
-        return self.open(self.path)
+        _write_calibration(self.path, calibration)
+        return self.sealed(self.path)
+
+    def exported(self) -> Exported | None:
+        """Return the facts of an export; None for a folder with weights."""
+        return Exported.read(self.path) if is_exported(self.path) else None
 
     def config(self) -> EncoderConfig:
         """Read the sizes."""
@@ -152,7 +170,39 @@ class ModelFolder:
         """Read the calibration."""
         return Calibration(**json.loads((self.path / _CALIBRATION).read_text(encoding="utf-8")))
 
+    def around(self) -> tuple[Path, ...]:
+        """Return the files that go with weights and with graphs alike."""
+        return tuple(self.path / name for name in (_CONFIG, _VOCABULARY, _CALIBRATION))
+
+    def scale_and_bias(self) -> tuple[FloatArray, FloatArray]:
+        """Read what turns cosines into logits: [2] factors and [2] summands for inside and begin."""
+        if exported := self.exported():
+            return np.array(exported.scale, dtype=np.float32), np.array(exported.bias, dtype=np.float32)
+        with safe_open(self.path / _WEIGHTS, framework="numpy") as stream:
+            scale, bias = (stream.get_tensor(name).astype(np.float32) for name in ("scale", "bias"))
+        return scale, bias
+
     def weights(self) -> dict[str, FloatArray]:
-        """Read the parameters as float32, by their torch names."""
+        """Read the parameters as float32, by their torch names.
+
+        Raises:
+            UsageError: if the folder was exported.
+        """
+        if exported := self.exported():
+            raise UsageError(
+                f"model folder {self.path} was exported and holds no weights; give the one that it was made"
+                f" from, {exported.source}"
+            )
         with safe_open(self.path / _WEIGHTS, framework="numpy") as stream:
             return {name: np.asarray(stream.get_tensor(name), dtype=np.float32) for name in stream.keys()}  # noqa: SIM118 - not a mapping
+
+
+def _write_calibration(path: Path, calibration: Calibration) -> None:
+    values = {
+        "recall": calibration.recall,
+        "pooled": calibration.pooled,
+        "thresholds": dict(sorted(calibration.thresholds.items())),
+        "descriptions": dict(sorted(calibration.descriptions.items())),
+        "data": calibration.data,
+    }
+    (path / _CALIBRATION).write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")

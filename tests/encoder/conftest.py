@@ -91,3 +91,25 @@ def make_folder(
 @pytest.fixture(scope="session")
 def folder(make_folder: Callable[[int], ModelFolder]) -> ModelFolder:
     return make_folder(1)
+
+
+@pytest.fixture(scope="session")
+def rounded(
+    tiny_config: EncoderConfig, vocabulary: Path, tmp_path_factory: pytest.TempPathFactory
+) -> ModelFolder:
+    """A model that has seen the ranges of its inputs."""
+    torch.manual_seed(1)
+    network = Network(tiny_config)
+    for parameter in network.parameters():
+        if parameter.dim() > 1:
+            torch.nn.init.normal_(parameter, std=0.3)
+    ids, mask = torch.randint(4, 60, (8, 60)), torch.ones(8, 60)
+    for _ in range(3):
+        network.trunk(ids, torch.randint(0, 50, ids.shape), mask, quantized=True)
+    return ModelFolder.write(
+        tmp_path_factory.mktemp("rounded"),
+        config=tiny_config,
+        weights={name: value.detach().numpy() for name, value in network.state_dict().items()},
+        vocabulary=vocabulary,
+        calibration=Calibration(0.98, 0.5, {}, {}, ""),
+    )

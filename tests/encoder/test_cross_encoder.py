@@ -6,6 +6,7 @@ import json
 import os
 import pickle
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from deid.encoder.interface import UNCALIBRATED_THRESHOLD, WordScorer
 from deid.encoder.load import Kind as ModelKind
 from deid.encoder.load import kind_of, load_encoder, model_info
 from deid.encoder.pretrained.cross_encoder import CONVERSION, CrossEncoder
+from deid.encoder.pretrained.folder import CheckpointFolder
 from deid.errors import DeidError, InputOutputError, IntegrityError, UsageError
 
 TEXT = "Seen by Dr Ortiz, at Hillside."
@@ -242,11 +244,6 @@ def without(folder: Path, name: str) -> None:
     save_file({key: value for key, value in tensors.items() if key != name}, folder / "model.safetensors")
 
 
-def in_half(folder: Path) -> None:
-    tensors = load_file(folder / "model.safetensors")
-    save_file({key: value.bfloat16() for key, value in tensors.items()}, folder / "model.safetensors")
-
-
 @pytest.mark.parametrize(
     ("harm", "message"),
     [
@@ -254,7 +251,6 @@ def in_half(folder: Path) -> None:
         (lambda folder: (folder / "vocab.txt").write_text("[UNK]\n[PAD]\n"), r"lacks \[CLS\]"),
         (lambda folder: (folder / "model.safetensors").unlink(), r"missing model\.safetensors"),
         (lambda folder: (folder / "model.safetensors").write_bytes(b"x" * 99), "cannot be read"),
-        (in_half, "save its parameters as float32"),
         (lambda folder: without(folder, "linear_zero3.bias"), r"not that of an OpenBioNER .* heads\.bias$"),
         (
             lambda folder: without(folder, "bert.encoder.layer.1.output.dense.bias"),
@@ -286,3 +282,14 @@ def test_a_folder_that_does_not_fit_is_refused(
     with pytest.raises((InputOutputError, IntegrityError), match=message) as error:
         load_encoder(copy)
     assert isinstance(error.value, DeidError)
+
+
+def test_half_precision_is_refused_where_it_cannot_be_read(copy: Path) -> None:
+    tensors = load_file(copy / "model.safetensors")
+    save_file({key: value.bfloat16() for key, value in tensors.items()}, copy / "model.safetensors")
+    if "ml_dtypes" in sys.modules:  # the package onnx brings it, and numpy then has the type
+        weights = CheckpointFolder.open(copy, conversion=CONVERSION).weights()
+        assert all(np.array_equal(weights[key], tensors[key].bfloat16().float()) for key in tensors)
+        return
+    with pytest.raises(IntegrityError, match="save its parameters as float32"):
+        load_encoder(copy)

@@ -9,14 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from conftest import Kind
 
-from deid.encoder.config import EncoderConfig
 from deid.encoder.model import DescriptionEncoder, calibrated_threshold, description_digest
-from deid.encoder.network import Network
-from deid.encoder.openvino_runtime import has_ranges, native_precision
-from deid.encoder.weights import Calibration, ModelFolder
+from deid.encoder.openvino_runtime import native_precision
+from deid.encoder.weights import Calibration, ModelFolder, has_ranges
 from deid.errors import InputOutputError, IntegrityError, UsageError
 
 TYPES = {
@@ -134,28 +131,6 @@ def test_calibration_survives(folder: ModelFolder, tmp_path: Path) -> None:
     assert changed.calibration() == calibration
     assert changed.digest != folder.digest
     assert json.loads((copy / "digests.json").read_text(encoding="utf-8")).keys() >= {"model.safetensors"}
-
-
-@pytest.fixture(scope="module")
-def rounded(
-    tiny_config: EncoderConfig, vocabulary: Path, tmp_path_factory: pytest.TempPathFactory
-) -> ModelFolder:
-    """A model that has seen the ranges of its inputs."""
-    torch.manual_seed(1)
-    network = Network(tiny_config)
-    for parameter in network.parameters():
-        if parameter.dim() > 1:
-            torch.nn.init.normal_(parameter, std=0.3)
-    ids, mask = torch.randint(4, 60, (8, 60)), torch.ones(8, 60)
-    for _ in range(3):
-        network.trunk(ids, torch.randint(0, 50, ids.shape), mask, quantized=True)
-    return ModelFolder.write(
-        tmp_path_factory.mktemp("rounded"),
-        config=tiny_config,
-        weights={name: value.detach().numpy() for name, value in network.state_dict().items()},
-        vocabulary=vocabulary,
-        calibration=Calibration(0.98, 0.5, {}, {}, ""),
-    )
 
 
 @pytest.mark.skipif(
