@@ -103,29 +103,31 @@ def timed(path: Path, out: Path, options: Sequence[str]) -> float:
 
 
 def driver(folder: Path, count: int) -> dict[str, Any]:
-    """Return how many notes a second go through the driver where tasks do nothing."""
+    """Return how many notes a second go through the driver where tasks do nothing; Java is started before."""
     path = folder / "many.jsonl"
     with path.open("w", encoding="utf-8") as stream:
         for index in range(count):
             note = {"note_id": str(index), "patient_id": f"p{index % (count // 5)}", "text": "x" * 1000}
             stream.write(json.dumps(note) + "\n")
-    seconds = {}
-    for each in (empty(path), path):
-        request = RunRequest(
-            input=each,
-            policy=load_policy("safe-harbor"),
-            out=folder / f"unread-{each.stem}",
-            factory="spark:Unread",
-        )
-        settings = {"spark.executorEnv.PYTHONPATH": str(HERE)}
-        begin = time.perf_counter()
-        execute(request, engine=Cluster(settings=settings).engine)
-        seconds[each] = time.perf_counter() - begin
+    small = empty(path)
+    unread(small, folder / "unread-first")
+    one, many = unread(small, folder / "unread-one"), unread(path, folder / "unread-many")
     return {
         "notes": count,
         "mean_characters": 1000,
-        "notes_per_second": round(count / (seconds[path] - seconds[empty(path)])),
+        "seconds_for_one": round(one, 1),
+        "seconds": round(many, 1),
+        "notes_per_second": round(count / (many - one)),
     }
+
+
+def unread(path: Path, out: Path) -> float:
+    """Run with tasks that leave notes as they are, and return the seconds."""
+    request = RunRequest(input=path, policy=load_policy("safe-harbor"), out=out, factory="spark:Unread")
+    settings = {"spark.executorEnv.PYTHONPATH": str(HERE)}
+    begin = time.perf_counter()
+    execute(request, engine=Cluster(settings=settings).engine)
+    return time.perf_counter() - begin
 
 
 class Unread:
