@@ -183,12 +183,12 @@ class Graph:
 
     def _split(self, node: str, parts: int) -> list[str]:
         outputs = [f"{node}_{part}" for part in range(parts)]
-        self._nodes.append(helper.make_node("Split", [node], outputs, axis=-1, num_outputs=parts))
+        self._nodes.append(helper.make_node("Split", [node], outputs, outputs[0], axis=-1, num_outputs=parts))
         return outputs
 
     def _do(self, operation: str, *inputs: str, output: str | None = None, **attributes: Any) -> str:
         name = output or f"{operation.lower()}_{len(self._nodes)}"
-        self._nodes.append(helper.make_node(operation, inputs, [name], **attributes))
+        self._nodes.append(helper.make_node(operation, inputs, [name], name, **attributes))
         return name
 
     def _weight(self, name: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from copy import deepcopy
 
 import numpy as np
 import torch
@@ -37,8 +38,9 @@ class TorchRuntime:
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self._network = Network(config).eval().to(self._device)
         self._network.load(weights)
-        if self.precision == "bf16":
-            self._network.to(torch.bfloat16)
+        # Descriptions are read in full precision, as in other runtimes.
+        half = self.precision == "bf16"
+        self._reading = deepcopy(self._network).to(torch.bfloat16) if half else self._network
 
     def _tensor(self, array: np.ndarray) -> torch.Tensor:
         tensor = torch.from_numpy(array).to(self._device)
@@ -56,5 +58,5 @@ class TorchRuntime:
         """Yield [B, W, 2, P] unit word vectors (inside, begin) for each batch, in order."""
         for batch in batches:
             arguments = (self._tensor(array) for array in (batch.ids, batch.shapes, batch.mask))
-            hidden = self._network.trunk(*arguments, quantized=self.precision == "int8")
-            yield self._network.read(hidden, self._tensor(batch.pool)).cpu().numpy()
+            hidden = self._reading.trunk(*arguments, quantized=self.precision == "int8")
+            yield self._reading.read(hidden, self._tensor(batch.pool)).cpu().numpy()

@@ -41,6 +41,18 @@ def test_runtimes_agree(folder: ModelFolder, encoder: DescriptionEncoder) -> Non
         assert left[1] == pytest.approx(right[1], abs=1e-3)
 
 
+def test_half_precision_in_torch(folder: ModelFolder) -> None:
+    half, reference = (
+        DescriptionEncoder(folder.path, runtime="torch", precision=each) for each in ("bf16", "f32")
+    )
+    types = half.describe(TYPES)
+    assert np.array_equal(types.vectors, reference.describe(TYPES).vectors)
+    words = [half.split(text) for text in TEXTS]
+    for left, right in zip(half.scores(words, types), reference.scores(words, types), strict=True):
+        assert left[0] == pytest.approx(right[0], abs=0.1)
+        assert left[1] == pytest.approx(right[1], abs=0.1)
+
+
 def test_texts_do_not_depend_on_their_batch(encoder: DescriptionEncoder) -> None:
     types = encoder.describe(TYPES)
     together = encoder.find(TEXTS, types)
