@@ -19,11 +19,13 @@ from pathlib import Path
 from catalogue import check_families, read_families
 from check import HERE, SHORT, MarkedNote, check
 from passages import check_passages, read_passages
+from sought import check_sought, read_sought
 from standoff import build as build_standoff
 
 from deid.errors import DeidError
 from deid.formats.gold import Gold, write_gold
 from deid.note import Note
+from deid.policy import load_policy
 
 SPLITS = ("train", "dev", "test")
 CLOSELY_FEW = 2  # mentions of a note that counts as nearly free of PHI
@@ -44,6 +46,7 @@ class Least:
     types: int = 1200
     held_out: int = 150
     passages: int = 1500
+    sought: int = 600
     standoff: int = 60
 
 
@@ -124,9 +127,15 @@ def check_types(least: Least) -> list[str]:
     held_out = {name for family in groups["held-out"].values() for name in family.types}
     passages = read_passages(HERE / "passages")
     findings += check_passages(passages, held_out)
+    sought = read_sought(HERE / "sought", load_policy("base").type_names)
+    findings += check_sought(sought, {name for family in groups["train"].values() for name in family.types})
     types = sum(len(family.types) for family in families)
-    print(f"{types} types in {len(families)} families, {len(held_out)} held out, {len(passages)} passages")
-    for name, value in (("types", types), ("held_out", len(held_out)), ("passages", len(passages))):
+    print(
+        f"{types} types in {len(families)} families, {len(held_out)} held out, {len(passages)} passages;"
+        f" {len(sought)} passages for training"
+    )
+    counts = {"types": types, "held_out": len(held_out), "passages": len(passages), "sought": len(sought)}
+    for name, value in counts.items():
         if value < getattr(least, name):
             findings.append(f"{name}: {value}, not {getattr(least, name)}")
     return findings

@@ -3,7 +3,8 @@
 What the trainer draws from at every step (`deid.encoder.sources`) comes from three kinds of text:
 
 - the train split of the dataset's notes, refilled with surrogates of the same shape;
-- the catalogue of types: contexts and texts without, filled with surfaces and set next to each other;
+- the catalogue of types: contexts and texts without, filled with surfaces and set next to each other, and the
+  passages in which its types are sought;
 - public corpora under ``--data`` (see README.md here), with their labels mapped to described types, quiet
   clinical text that lines of the notes are written into, and clinical text with its identifiers marked by a
   reader.
@@ -37,6 +38,7 @@ sys.path.insert(0, str(DATASET))
 
 from catalogue import CatalogueType, read_families  # noqa: E402
 from check import MarkedNote, read_note  # noqa: E402
+from sought import read_sought  # noqa: E402
 
 Record = dict[str, Any]
 TELLING = re.compile(
@@ -73,6 +75,7 @@ def main() -> None:
     types, contexts, surfaces = read_catalogue()
     (BUILD / "types.json").write_text(json.dumps({"types": types}, ensure_ascii=False), encoding="utf-8")
     write("catalogue.jsonl", contexts)
+    write("sought.jsonl", sought_passages())
     pools = read_pools(notes["train"]) | {name: list(found) for name, found in surfaces.items()}
     (BUILD / "pools.json").write_text(json.dumps(pools, ensure_ascii=False), encoding="utf-8")
     if arguments.data:
@@ -94,7 +97,7 @@ def write(name: str, records: Iterable[Record]) -> None:
     print(f"{name}: {count} texts, {spans} spans")
 
 
-def record(text: str, mentions: Iterable[GoldMention], **more: str) -> Record:
+def record(text: str, mentions: Iterable[GoldMention], **more: Any) -> Record:
     """Word a text and its mentions as a training record."""
     spans = [{"start": m.start, "end": m.end, "label": m.entity_type} for m in sorted(mentions)]
     return {"text": text, "spans": spans, **more}
@@ -156,10 +159,16 @@ def filled(
     for number, context in enumerate(contexts):
         marked = context.replace(SLOT, f"⟦{name}|{surfaces[number % len(surfaces)]}⟧")
         text, mentions = read_marked(marked, place=name)
-        yield record(text, mentions, own=name)
+        yield record(text, mentions, own=[name])
     for context in without:
         text, mentions = read_marked(context, place=name)
-        yield record(text, mentions, own=name)
+        yield record(text, mentions, own=[name])
+
+
+def sought_passages() -> Iterator[Record]:
+    """Yield passages in which types of the catalogue are sought among ordinary identifiers."""
+    for passage in read_sought(DATASET / "sought", load_policy("base").type_names):
+        yield record(passage.text, passage.mentions, own=list(passage.sought))
 
 
 def read_pools(notes: Iterable[MarkedNote]) -> dict[str, list[str]]:

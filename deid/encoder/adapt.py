@@ -165,7 +165,7 @@ def _write(
         corpora.setdefault(frozenset(each.known & types.keys()), []).append(each)
     specs = []
     for number, (known, texts) in enumerate(corpora.items()):
-        own = next(iter(known)) if len(known) == 1 else None
+        own = list(known) if len(known) == 1 else []
         with (folder / f"{number}.jsonl").open("w", encoding="utf-8") as stream:
             for each in texts:
                 spans = [{"start": s, "end": e, "label": k} for s, e, k in each.text.spans if k in types]

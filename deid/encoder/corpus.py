@@ -46,8 +46,8 @@ class CorpusSpec(BaseModel):
 
     Args:
         path: JSONL with ``text`` and ``spans`` of ``start``, ``end``, ``label``; relative to the config.
-            ``patient`` keeps the surrogates of a patient's texts alike; ``own`` names a type of which the
-            text says everything.
+            ``patient`` keeps the surrogates of a patient's texts alike; ``own`` lists types of which the text
+            says everything.
         weight: Share of the texts of a batch, against the other corpora.
         labels: Maps the file's labels to type names; null marks unknown ground. Without it: as they are.
         absent: What it means that a type is not among the corpus's labels: ``negative`` (there is none of it

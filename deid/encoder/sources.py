@@ -187,7 +187,7 @@ def read_corpus(
 def _text(spec: CorpusSpec, record: Mapping[str, Any], place: str) -> TrainingText:
     spans = ((span["start"], span["end"], _mapped(spec, span["label"], place)) for span in record["spans"])
     text = record["text"]
-    own = ((0, len(text), record["own"]),) if record.get("own") else ()
+    own = tuple((0, len(text), kind) for kind in record.get("own", ()))
     return TrainingText(text, tuple(sorted(spans)), own, record.get("patient") or "")
 
 

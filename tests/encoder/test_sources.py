@@ -81,9 +81,9 @@ def test_lines_are_written_into_a_carrier(tmp_path: Path) -> None:
 
 
 CONTEXTS = (
-    {"text": "docket 22-1", "own": "DOCKET", "spans": [{"start": 7, "end": 11, "label": "DOCKET"}]},
-    {"text": "badge 40417", "own": "BADGE", "spans": [{"start": 6, "end": 11, "label": "BADGE"}]},
-    {"text": "no court date", "own": "DOCKET", "spans": []},
+    {"text": "docket 22-1", "own": ["DOCKET"], "spans": [{"start": 7, "end": 11, "label": "DOCKET"}]},
+    {"text": "badge 40417", "own": ["BADGE"], "spans": [{"start": 6, "end": 11, "label": "BADGE"}]},
+    {"text": "no court date", "own": ["DOCKET"], "spans": []},
 )
 
 
@@ -115,8 +115,8 @@ def test_a_common_type_is_unknown_where_it_is_not_marked(tmp_path: Path, pieces:
 def test_a_common_type_of_the_corpus_is_known_in_its_own_texts_alone(
     tmp_path: Path, pieces: WordPieces
 ) -> None:
-    own = {"text": "aspirin daily", "own": "DRUG", "spans": [{"start": 0, "end": 7, "label": "DRUG"}]}
-    other = {"text": "badge 12", "own": "BADGE", "spans": [{"start": 6, "end": 8, "label": "BADGE"}]}
+    own = {"text": "aspirin daily", "own": ["DRUG"], "spans": [{"start": 0, "end": 7, "label": "DRUG"}]}
+    other = {"text": "badge 12", "own": ["BADGE"], "spans": [{"start": 6, "end": 8, "label": "BADGE"}]}
     made = corpus(tmp_path, own, other, absent="negative", types=TYPES)
     assert made.labels == {"BADGE"}
     assert weights([replace(made, texts=made.texts[:1])], pieces)["DRUG"][:2] == [1, 1]
@@ -127,7 +127,7 @@ def test_a_text_of_its_own_says_everything_of_a_type(tmp_path: Path, pieces: Wor
     """Elsewhere a clinician's name says nothing of a type that it may also be."""
     overlapping = TYPES["BADGE"].model_copy(update={"overlaps": ("CLINICIAN_NAME",)})
     record = {"text": "badge of Ortiz", "spans": [{"start": 9, "end": 14, "label": "CLINICIAN_NAME"}]}
-    for own, expected in (("", [1, 1, 0, 0]), ("BADGE", [1, 1, 1, 0])):
+    for own, expected in (([], [1, 1, 0, 0]), (["BADGE"], [1, 1, 1, 0])):
         made = corpus(tmp_path, record | {"own": own}, absent="negative")
         maker = BatchMaker([made], TYPES | {"BADGE": overlapping}, pieces, sizes=(1, 4, 60), seed=1)
         batch = maker.make(0)
