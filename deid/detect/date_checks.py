@@ -41,6 +41,11 @@ def month_day(surface: str) -> bool:
     return _is_day(first, second) or _is_day(second, first)
 
 
+def month_day_maybe_year(surface: str) -> bool:
+    """Accept what `month_day` or `numeric_date` accepts."""
+    return month_day(surface) or numeric_date(surface)
+
+
 def month_day_not_score(surface: str) -> bool:
     """Accept what `month_day` accepts unless it reads as a fraction, a score or a British duration."""
     if not month_day(surface):
@@ -70,6 +75,7 @@ CHECKS: Mapping[str, Callable[[str], bool]] = MappingProxyType(
     {
         "numeric_date": numeric_date,
         "month_day": month_day,
+        "month_day_maybe_year": month_day_maybe_year,
         "month_day_not_score": month_day_not_score,
         "month_year": month_year,
         "hl7_timestamp": hl7_timestamp,

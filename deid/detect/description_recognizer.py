@@ -18,6 +18,7 @@ from deid.detect.doubt import doubtful, is_filler
 from deid.detect.nlp import text_of
 from deid.detect.presidio_registry import DescriptionRecognizerConfig, register
 from deid.detect.results import as_results, narrowed
+from deid.detect.trim import trimmed
 from deid.encoder.decode import Mention, decode
 from deid.encoder.interface import DescribedTypes, Encoder, WordScorer
 from deid.encoder.load import load_encoder
@@ -127,6 +128,8 @@ class PolicyEncoder:
             # A piece of something longer is no word by itself; a filler is one between two others.
             before = bool({each.start - 1, each.start} & ends)
             after = bool({each.end, each.end + 1} & starts)
+            if not (before or after):
+                finding = trimmed(text, finding, kind)
             piece = (before and after) if kind.i2b2 and is_filler(text, finding) else (before or after)
             if piece or not doubtful(text, finding, kind):
                 yield each, finding

@@ -2,14 +2,17 @@
 
 For names, word lists are evidence and no veto: a score is lowered by what the words are, in odds, and a
 finding goes only if what is left is too little; `Dr. Parkinson` scores so high that no list can speak against
-it. Fillers, lone durations, clinical words before a colon and numbers without a digit go whatever the score.
+it. What cannot be an identifier of its type goes whatever the score: fillers, durations, gestational ages,
+languages, degrees, clinical words before a colon, numbers without a digit.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 
+from deid.detect.date_checks import month_day, month_year, numeric_date
 from deid.detect.lists import word_list
 from deid.note import Finding
 from deid.policy import EntityType
@@ -22,27 +25,72 @@ _NUMBERS = frozenset({
     "ACCOUNT", "DEVICE", "FAX", "HEALTHPLAN", "IDNUM", "IPADDR", "LICENSE", "MEDICALRECORD", "PHONE", "SSN",
     "ZIP",
 })  # fmt: skip
-_CLINICAL = ("cell_words", "clinical_abbreviations", "clinical_brands", "drugs", "name_stops")
+_CLINICAL = (
+    "cell_words", "clinical_abbreviations", "clinical_brands", "clinical_words", "drugs", "name_stops",
+)  # fmt: skip
 _NAMES = ("given_names", "surnames", "cities")
 _WORD = re.compile(r"[^\W_]+")
-_DURATION = re.compile(
-    r"(?:(?:x ?)?\d+(?:[.,/-]\d+)? ?-?)?"
-    r"(?:d|days?|wks?|weeks?|mos?|mths?|months?|y|yrs?|years?|h|hrs?|hours?|mins?|minutes?)",
-    re.IGNORECASE,
-)
-_SPOKEN = frozenset(
-    "zero oh one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen"  # noqa: SIM905 - a list of words
-    " seventeen eighteen nineteen twenty thirty forty fifty sixty seventy eighty ninety hundred double dash"
-    " slash".split()
-)
+_DIGITS = re.compile(r"\d+")
 _LABEL_END = re.compile(r"(?:[ -](?:id|no|nr|num|number)\b\.?)? ?:", re.IGNORECASE)
 _FUNCTION_WORDS = frozenset(
     "a an the at in on of to for from by with and or is was it its s when where who how this that".split()  # noqa: SIM905
 )
 _WEEKDAYS = frozenset(["mon", "tue", "wed", "thu", "fri", "sat", "sun"])
+_SPOKEN = frozenset(
+    "zero oh one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen"  # noqa: SIM905 - a list of words
+    " seventeen eighteen nineteen twenty thirty forty fifty sixty seventy eighty ninety hundred double dash"
+    " slash".split()
+)
+_MASK = re.compile(r"[xX*#]{2}")
+# Two letters and a sign between them: A&E, H & P, U+Es.
+_ABBREVIATION = re.compile(r"[A-Z] ?[&+] ?[A-Z](?:s|x)?")
+_TOKEN_START = re.compile(r"[\w.-]*$")
+_TOKEN_END = re.compile(r"[\w.-]*")
+_LONGEST_DEGREE = 10
+_NOT_LETTER = re.compile(r"[^a-z]")
+_INITIALS_TOO = frozenset({"J.D", "M.A", "M.S", "O.T", "P.T", "R.D", "R.T"})
+
+_DURATION = re.compile(
+    r"(?:(?:x ?)?\d+(?:[.,/-]\d+)? ?-?)?"
+    r"(?:d|days?|wks?|weeks?|mos?|mths?|months?|y|yrs?|years?|h|hrs?|hours?|mins?|minutes?)",
+    re.IGNORECASE,
+)
+# `3/7`, `2/52`, `4/12` are days, weeks and months where British notes speak of a course or a history.
+_BRITISH_DURATION = re.compile(r"\d{1,2}(?:-\d{1,2})?/(?:7|12|52)")
+_DURATION_BEFORE = re.compile(
+    r"(?:\b(?:for|over|past|last|x|in|of|after|every|review|advised|within|hx)|[(/]) ?$", re.IGNORECASE
+)
+_DURATION_AFTER = re.compile(
+    r" ?(?:ago|hx|h/o|history|course|of|only|later|then|post|old|supply|off|with|preceding)\b", re.IGNORECASE
+)
+_DATE_WORD = re.compile(
+    r"jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|mon|tue|wed|thu|fri|sat|sun|spring|summer|autumn|fall"
+    r"|winter|day|eve|night|week|year|easter|lent|ramadan|eid|diwali|holi|passover|christmas|xmas|hanukkah"
+    r"|hogmanay|pongal|new |quarter|century|nineteen|twenty|first|second|third|fourth|fifth|sixth|seventh"
+    r"|eighth|ninth|th\b|ieth",
+    re.IGNORECASE,
+)
+_IN_SIGNS = re.compile(r"[\d/.-]+")
+_LINE_START = re.compile(r"(?:^|\n)[ \t]*$")
+_GESTATION_BEFORE = re.compile(
+    r"\b(?:born at|ga|gestation(?:al age)?(?: of)?|ex|former|edc by)[: ]{0,2}$", re.IGNORECASE
+)
+_GESTATION_AFTER = re.compile(
+    r" ?\+ ?\d| ?(?:weeks?|wks?|w)?['’]?[ ,]{0,2}(?:of )?(?:gest|ga\b|pregnan|prem|preterm)|/40",
+    re.IGNORECASE,
+)
+# Behind these words a clinician's role is somebody's job.
+_HELD_BEFORE = re.compile(
+    r"(?:\b(?:an?|as|retired|former|ex|works?|worked|working|was|is|occupation|job|trained|became|profession|"
+    r"employed|she's|he's)(?: an?| as an?)?(?: \w+)?|[:,;(]) ?$",
+    re.IGNORECASE,
+)
+_LOOK_BACK = 24  # longer than what these patterns look for
 # Odds by which the kind of a stretch's words speaks against it; chosen on the dev notes.
 _ODDS = {"clinical": 1 / 40, "eponym": 1 / 10, "common": 1.0}
 _LEAST = 0.3
+_UNSURE = 0.5  # below it a date must look like one
+_HELD = 0.7  # from this score on a role may be a job
 
 
 def is_filler(text: str, finding: Finding) -> bool:
@@ -65,14 +113,21 @@ def doubtful(text: str, finding: Finding, kind: EntityType) -> bool:
         finding: What the encoder found.
         kind: Its type.
     """
-    surface = text[finding.start : finding.end]
-    tag = kind.i2b2 or kind.name
-    words = _WORD.findall(surface.casefold())
-    digits = any(sign.isdigit() for sign in surface)
-    if is_filler(text, finding) or (tag in _NUMBERS and not digits and _is_label(text, finding.end)):
+    if is_filler(text, finding) or _is_label_letter(text, finding) or _is_degree(text, finding):
         return True
-    if tag == "DATE":
-        return bool(_DURATION.fullmatch(surface))
+    tag = kind.i2b2 or kind.name
+    if tag in _NUMBERS:
+        return _is_no_number(text, finding)
+    check = _CHECKS.get(tag)
+    return check(text, finding) if check else _reads_otherwise(text, finding, listed=tag in _TOLD_BY_WORDS)
+
+
+def _reads_otherwise(text: str, finding: Finding, *, listed: bool) -> bool:
+    """Say whether the words of a finding are other words than those of its type."""
+    surface = text[finding.start : finding.end]
+    words = _WORD.findall(surface.casefold())
+    if _ABBREVIATION.fullmatch(surface):
+        return True
     known = surface.casefold() in word_list("eponyms")
     kinds = {"eponym"} if known else {_kind(word) for word in words}
     if "other" in kinds or not words:
@@ -80,9 +135,7 @@ def doubtful(text: str, finding: Finding, kind: EntityType) -> bool:
     # Eponyms are names of people: `Graves:` may say who speaks.
     if "eponym" not in kinds and _is_label(text, finding.end):
         return True
-    if tag in _NUMBERS:
-        return not digits and not _SPOKEN.intersection(words)
-    return tag in _TOLD_BY_WORDS and _outweighed(finding, kinds)
+    return listed and _outweighed(finding, kinds)
 
 
 def _outweighed(finding: Finding, kinds: Iterable[str]) -> bool:
@@ -95,6 +148,79 @@ def _outweighed(finding: Finding, kinds: Iterable[str]) -> bool:
 def _is_label(text: str, end: int) -> bool:
     """A stretch before a colon names a field; what stands in the field comes after it."""
     return _LABEL_END.match(text, end) is not None
+
+
+def _is_label_letter(text: str, finding: Finding) -> bool:
+    """A letter before a colon is a label: `D:`, `T:`."""
+    return finding.end - finding.start == 1 and _is_label(text, finding.end)
+
+
+def _is_degree(text: str, finding: Finding) -> bool:
+    """Say whether a finding is a degree or a piece of one: the C of PA-C.
+
+    One of two letters without signs, as in `J. MA`, may as well be somebody's name or initials.
+    """
+    head = _TOKEN_START.search(text, max(finding.start - _LONGEST_DEGREE, 0), finding.start)
+    tail = _TOKEN_END.match(text, finding.end, finding.end + _LONGEST_DEGREE)
+    start = head.start() if head else finding.start
+    token = text[start : tail.end() if tail else finding.end].rstrip(".")
+    if len(token) < 3 or token in _INITIALS_TOO or any(sign.isdigit() for sign in token):
+        return False
+    plain = _NOT_LETTER.sub("", token.casefold())
+    capitals = sum(sign.isupper() for sign in token)
+    return len(plain) > 1 and capitals * 2 >= len(plain) and plain in word_list("degrees")
+
+
+def _is_no_number(text: str, finding: Finding) -> bool:
+    surface = text[finding.start : finding.end]
+    if any(sign.isdigit() for sign in surface) or _MASK.search(surface):
+        return False
+    return not _SPOKEN.intersection(_WORD.findall(surface.casefold()))
+
+
+def _is_no_date(text: str, finding: Finding) -> bool:
+    """Say whether a finding is a duration, a ratio, a reading, a word or the number in a list."""
+    surface = text[finding.start : finding.end]
+    if _DURATION.fullmatch(surface):
+        return True
+    parts = _DIGITS.findall(surface)
+    if not parts:
+        kinds = {_kind(word) for word in _WORD.findall(surface.casefold())}
+        surely = "common" not in kinds or finding.score < _UNSURE
+        return "other" not in kinds and surely and not _DATE_WORD.search(surface)
+    before = text[max(finding.start - _LOOK_BACK, 0) : finding.start]
+    if surface.isdigit():
+        return text[finding.end : finding.end + 1] == "." and bool(_LINE_START.search(before))
+    if finding.score < _UNSURE and len(parts) in (2, 3) and _IN_SIGNS.fullmatch(surface):
+        return not (numeric_date(surface) or month_day(surface) or month_year(surface))
+    is_course = _DURATION_BEFORE.search(before) or _DURATION_AFTER.match(text, finding.end)
+    return bool(_BRITISH_DURATION.fullmatch(surface) and is_course)
+
+
+def _is_gestation(text: str, finding: Finding) -> bool:
+    before = text[max(finding.start - _LOOK_BACK, 0) : finding.start]
+    return bool(_GESTATION_BEFORE.search(before) or _GESTATION_AFTER.match(text, finding.end))
+
+
+def _is_descent(text: str, finding: Finding) -> bool:
+    words = _WORD.findall(text[finding.start : finding.end].casefold())
+    return word_list("demonyms").issuperset(words) or _reads_otherwise(text, finding, listed=False)
+
+
+def _is_no_job(text: str, finding: Finding) -> bool:
+    """Say whether words are those for a patient, or for a clinician whom nothing calls by a job."""
+    words = _WORD.findall(text[finding.start : finding.end].casefold())
+    if word_list("person_words").issuperset(words):
+        return True
+    before = text[max(finding.start - _LOOK_BACK, 0) : finding.start]
+    held = finding.score >= _HELD and _HELD_BEFORE.search(before) is not None
+    return word_list("staff_roles").issuperset(words) and not held
+
+
+# What else is mistaken for a type, by its i2b2 tag.
+_CHECKS: Mapping[str, Callable[[str, Finding], bool]] = MappingProxyType(
+    {"AGE": _is_gestation, "COUNTRY": _is_descent, "DATE": _is_no_date, "PROFESSION": _is_no_job}
+)
 
 
 def _kind(word: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ from deid.encoder.words import Words
 
 _BEGIN = 0.5
 _TOGETHER = 0.5
+_APART = re.compile(r"\n[ \t]*\n|\t|[ ]{3}")  # an empty line, another column
 _STRONGEST = 3  # types that together may say "PHI, role unclear"
 
 
@@ -50,7 +52,7 @@ class _Reading:
         kind = self.best[position]
         glue = self.text[self.words.ends[position - 1] : self.words.starts[position]]
         if self.covered[position]:
-            return bool(self.begin[position, kind] < _BEGIN and glue.count("\n") < 2)
+            return bool(self.begin[position, kind] < _BEGIN and not _APART.search(glue))
         return not glue and self._is_link(position)
 
     def _is_link(self, position: int) -> bool:

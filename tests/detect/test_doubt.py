@@ -38,6 +38,27 @@ POLICY = load_policy("safe-harbor")
         ("mrn two four seven", "MRN", 0.9, "two four seven", False),
         ("a welder", "PROFESSION", 0.1, "welder", False),
         ("in England", "COUNTRY", 0.5, "England", False),
+        # Headings, abbreviations, degrees, letters that are labels.
+        ("Musculoskeletal: well", "CLINICIAN_NAME", 0.8, "Musculoskeletal", True),
+        ("go to A & E", "HOSPITAL", 0.4, "A & E", True),
+        ("Ana Lima, PA-C", "CLINICIAN_NAME", 0.9, "C", True),
+        ("seen by Lima, R.N.", "PATIENT_NAME", 0.7, "R.N", True),
+        ("62M P.T. (Roe)", "PATIENT_NAME", 0.7, "P.T", False),
+        ("D: 1/2/24", "USERNAME", 0.9, "D", True),
+        # Durations, gestation, ratios, list numbers.
+        ("3/7 hx of cough", "DATE", 0.9, "3/7", True),
+        ("on 3/7 he fell", "DATE", 0.9, "3/7", False),
+        ("born at 34 weeks", "AGE", 0.9, "34", True),
+        ("turned 34 today", "AGE", 0.9, "34", False),
+        ("temp 97.7 today", "DATE", 0.1, "97.7", True),
+        ("plan\n10. rest", "DATE", 0.6, "10", True),
+        ("since Combivent began", "DATE", 0.6, "Combivent", True),
+        ("since Pongal", "DATE", 0.2, "Pongal", False),
+        # Descent, roles, and what sort of person somebody is.
+        ("a Vietnamese man", "COUNTRY", 0.9, "Vietnamese", True),
+        ("saw her primary care physician", "PROFESSION", 0.5, "primary care physician", True),
+        ("she is a retired nurse", "PROFESSION", 0.9, "nurse", False),
+        ("this gentleman", "PROFESSION", 0.9, "gentleman", True),
     ],
 )
 def test_what_is_doubted(text: str, kind: str, score: float, surface: str, doubted: bool) -> None:

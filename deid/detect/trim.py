@@ -1,0 +1,167 @@
+"""Takes off what a finding of the encoder has too much of: titles, degrees, labels, the field behind it.
+
+The counterpart of `deid.detect.complete`. Nothing is taken that could be a part of the identifier itself: a
+finding that would lose everything stays as it was, for `deid.detect.doubt` to judge.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+from deid.detect.lists import word_list
+from deid.note import Finding
+from deid.policy import EntityType
+
+_NAMES = frozenset({"PATIENT", "DOCTOR"})
+_PLACES = frozenset({"HOSPITAL", "ORGANIZATION", "LOCATION-OTHER", "CITY", "STREET"})
+_NUMBERS = frozenset({
+    "ACCOUNT", "DEVICE", "FAX", "HEALTHPLAN", "IDNUM", "LICENSE", "MEDICALRECORD", "PHONE", "SSN", "VEHICLE",
+    "ZIP",
+})  # fmt: skip
+_OTHER_FIELD = re.compile(r"[ \t]*\n[ \t]*|[ \t]{2,}")
+_WORD = re.compile(r"[^\W\d_]+")
+_FIRST = re.compile(r"([^\s.:#]+)[.:#]*\s+|([^\s.:#\d]+)[.:#]+|#")
+_LAST = re.compile(r"(?P<sign>[,(/-]?)[ ]?(?P<word>[^\s,(/]+)$")
+_POSSESSIVE = re.compile(r"['’]s?$")
+_LAST_WORD = re.compile(r"[ ,]+([^\s,]+)$")
+_NOT_LETTER = re.compile(r"[^a-z]")
+# Degrees that are also surnames, states or words: they need a comma before them.
+_AMBIGUOUS = frozenset({"dc", "do", "jd", "ma", "ms", "np", "od", "ot", "pa", "pt", "rd", "rt"})
+# Words of the language of notes; none of them stands in another column as a part of somebody's name.
+_FOREIGN = ("clinical_abbreviations", "clinical_words", "common_words", "facility_words", "name_stops")
+_KNOWN_NAMES = ("given_names", "surnames")
+_FUNCTION_WORDS = frozenset(
+    "a an and as at but by for from her his in into is near of off on or outside over that the then to"  # noqa: SIM905
+    " under up was when where which who with".split()
+)
+# A clock time behind a date: `1/19 1512`, `thurs 16.20`; 19xx and 20xx may be years.
+_CLOCK = re.compile(r"[ ,@]{1,3}(?:(?:[01]\d|2[0-3])[0-5]\d|\d{1,2}[.:][0-5]\d)(?: ?(?:h|hrs|am|pm))?$")
+_YEAR = re.compile(r"(?:19|20)\d\d$")
+_DATED = re.compile(r"\d[/.-]\d|[A-Za-z]{3}")
+_Cut = Callable[[str, int, int], tuple[int, int]]
+_YEARS_OLD = re.compile(r"[ -]{0,2}(?:(?:years?|yrs?|yo|y/o|y\.o)\.?(?:[ -]olds?)?|olds?)$", re.IGNORECASE)
+
+
+def trimmed(text: str, finding: Finding, kind: EntityType) -> Finding:
+    """Take off what does not belong to the identifier.
+
+    Args:
+        text: The note.
+        finding: What the encoder found.
+        kind: Its type; what may be taken off depends on it.
+    """
+    start, end = finding.start, finding.end
+    for cut in _cuts(kind.i2b2 or kind.name):
+        low, high = cut(text, start, end)
+        if any(sign.isalnum() for sign in text[low:high]):
+            start, end = low, high
+    if (start, end) == (finding.start, finding.end):
+        return finding
+    return replace(finding, start=start, end=end)
+
+
+def _cuts(tag: str) -> Iterator[_Cut]:
+    if tag in _NAMES:
+        yield from (_name_fields, _without_titles, _without_degrees)
+    if tag in _NUMBERS:
+        yield from (_number_fields, _without_labels)
+    if tag in _NAMES | _NUMBERS | _PLACES:
+        yield from (_without_first_words, _without_last_words)
+    if tag == "DATE":
+        yield _without_clock
+    if tag == "AGE":
+        yield _without_years
+
+
+def _name_fields(text: str, start: int, end: int) -> tuple[int, int]:
+    """Leave lines and columns at the ends that are no names: `Xochitl Arroyo   MRN`."""
+    return _own_fields(text, start, end, _is_foreign)
+
+
+def _number_fields(text: str, start: int, end: int) -> tuple[int, int]:
+    """Leave lines and columns at the ends that have no digit."""
+    if not _has_digit(text[start:end]):
+        return start, end
+    return _own_fields(text, start, end, lambda field: not _has_digit(field))
+
+
+def _own_fields(text: str, start: int, end: int, foreign: Callable[[str], bool]) -> tuple[int, int]:
+    gaps = list(_OTHER_FIELD.finditer(text, start, end))
+    while gaps and foreign(text[gaps[-1].end() : end]):
+        end = gaps.pop().start()
+    while gaps and foreign(text[start : gaps[0].start()]):
+        start = gaps.pop(0).end()
+    return start, end
+
+
+def _has_digit(text: str) -> bool:
+    return any(sign.isdigit() for sign in text)
+
+
+def _is_foreign(field: str) -> bool:
+    """Say whether the words of a field are all of the language of notes, and none is a name."""
+    return all(
+        any(word in word_list(name) for name in _FOREIGN)
+        and not any(word in word_list(name) for name in _KNOWN_NAMES)
+        for word in _WORD.findall(field.casefold())
+    )
+
+
+def _without_titles(text: str, start: int, end: int) -> tuple[int, int]:
+    return _without_first(text, start, end, "title_words"), end
+
+
+def _without_labels(text: str, start: int, end: int) -> tuple[int, int]:
+    """Take labels off as long as digits are left behind them."""
+    first = _without_first(text, start, end, "number_labels")
+    return (first if _has_digit(text[first:end]) else start), end
+
+
+def _without_first(text: str, start: int, end: int, listed: str) -> int:
+    while first := _FIRST.match(text, start, end):
+        word = first.group(1) or first.group(2) or ""
+        if first.end() >= end or (word and word.casefold() not in word_list(listed)):
+            break
+        start = first.end()
+    return start
+
+
+def _without_degrees(text: str, start: int, end: int) -> tuple[int, int]:
+    """Take off degrees, and the 's of a possessive."""
+    if possessive := _POSSESSIVE.search(text, start, end):
+        end = possessive.start()
+    while last := _LAST.search(text, start, end):
+        plain = _NOT_LETTER.sub("", last["word"].casefold())
+        certain = plain not in _AMBIGUOUS or last["sign"] == ","
+        capitals = sum(sign.isupper() for sign in last["word"]) * 2 >= len(plain)
+        left = text[start : last.start()].rstrip(" ,(/-")
+        if not (left and certain and capitals and plain in word_list("degrees")):
+            break
+        end = start + len(left)
+    return start, end
+
+
+def _without_first_words(text: str, start: int, end: int) -> tuple[int, int]:
+    while (first := _FIRST.match(text, start, end)) and first.group(1) in _FUNCTION_WORDS:
+        start = first.end()
+    return start, end
+
+
+def _without_last_words(text: str, start: int, end: int) -> tuple[int, int]:
+    while (last := _LAST_WORD.search(text, start, end)) and last.group(1) in _FUNCTION_WORDS:
+        end = last.start()
+    return start, end
+
+
+def _without_clock(text: str, start: int, end: int) -> tuple[int, int]:
+    clock = _CLOCK.search(text, start, end)
+    if clock and not _YEAR.search(clock.group()) and _DATED.search(text, start, clock.start()):
+        end = clock.start()
+    return start, end
+
+
+def _without_years(text: str, start: int, end: int) -> tuple[int, int]:
+    years = _YEARS_OLD.search(text, start, end)
+    return start, years.start() if years else end

@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import pytest
+
+from deid.detect.trim import trimmed
+from deid.note import Finding
+from deid.policy import load_policy
+
+POLICY = load_policy("safe-harbor")
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "left"),
+    [
+        # Titles, what a family calls its members, degrees, possessives.
+        ("Dr. Lindqvist", "CLINICIAN_NAME", "Lindqvist"),
+        ("Doña Felipa", "RELATIVE_NAME", "Felipa"),
+        ("Bishop Errol Campbell", "RELATIVE_NAME", "Errol Campbell"),
+        ("Leocadia Ruiz, M.D.", "CLINICIAN_NAME", "Leocadia Ruiz"),
+        ("Mark Teasdale MRPharmS", "CLINICIAN_NAME", "Mark Teasdale"),
+        ("Ana Lima, PA-C, MPH", "CLINICIAN_NAME", "Ana Lima"),
+        ("Venkat's", "CLINICIAN_NAME", "Venkat"),
+        # Another column or line.
+        ("Xochitl Arroyo   MRN", "PATIENT_NAME", "Xochitl Arroyo"),
+        ("Rohan Wijeratne\nColorectal Unit", "CLINICIAN_NAME", "Rohan Wijeratne"),
+        ("BQ0000417\nHepatology", "LICENSE_NUMBER", "BQ0000417"),
+        # Labels before numbers, words behind them.
+        ("CSN 7002231", "ACCOUNT_NUMBER", "7002231"),
+        ("JS# 44-09181", "OTHER_ID", "44-09181"),
+        ("A31-0061-7 of", "OTHER_ID", "A31-0061-7"),
+        ("on hampshire rd", "STREET_ADDRESS", "hampshire rd"),
+        # Clock times and units.
+        ("1/19 1512", "DATE", "1/19"),
+        ("thurs 16.20", "DATE", "thurs"),
+        ("9-year", "AGE", "9"),
+        ("24 years old", "AGE", "24"),
+        # What stays as it is.
+        ("Jing MA", "PATIENT_NAME", "Jing MA"),
+        ("THUY DO", "PATIENT_NAME", "THUY DO"),
+        ("Roe\nOkonkwo", "PATIENT_NAME", "Roe\nOkonkwo"),
+        ("KEREKES  LASZLO", "PATIENT_NAME", "KEREKES  LASZLO"),
+        ("Dr", "CLINICIAN_NAME", "Dr"),
+        ("SN-441-2", "HEALTH_PLAN_ID", "SN-441-2"),
+        ("UR 19/2586", "MRN", "UR 19/2586"),
+        ("3 May 2012", "DATE", "3 May 2012"),
+        ("9 months", "AGE", "9 months"),
+        ("The Lodge", "ORGANIZATION", "The Lodge"),
+    ],
+)
+def test_what_is_taken_off(text: str, kind: str, left: str) -> None:
+    around = f"x {text} y"
+    made = trimmed(around, Finding(2, 2 + len(text), kind, 0.5, "encoder"), POLICY.type(kind))
+    assert around[made.start : made.end] == left
+    assert (made.entity_type, made.score, made.detector) == (kind, 0.5, "encoder")
