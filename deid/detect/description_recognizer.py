@@ -119,16 +119,16 @@ class PolicyEncoder:
 
     def _kept(self, text: str, mentions: Sequence[Mention]) -> Iterator[tuple[Mention, Finding]]:
         """Yield the mentions that count, each with the finding it becomes."""
-        ends = {each.end for each in mentions}
-        starts = {each.start for each in mentions}
+        ends = {each.end: each.type_index for each in mentions}
+        starts = {each.start: each.type_index for each in mentions}
         for each in mentions:
             kind = self._kinds[self.types.names[each.type_index]]
             found = Finding(each.start, each.end, kind.name, each.score, "encoder")
             finding = completed(text, found, kind)
             # A piece of something longer is no word by itself; a filler is one between two others.
-            before = bool({each.start - 1, each.start} & ends)
-            after = bool({each.end, each.end + 1} & starts)
-            if not (before or after):
+            before = ends.keys() & {each.start - 1, each.start}
+            after = starts.keys() & {each.end, each.end + 1}
+            if each.type_index not in {*(ends[at] for at in before), *(starts[at] for at in after)}:
                 finding = trimmed(text, finding, kind)
             piece = (before and after) if kind.i2b2 and is_filler(text, finding) else (before or after)
             if piece or not doubtful(text, finding, kind):

@@ -67,7 +67,7 @@ _DATE_WORD = re.compile(
     r"jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|mon|tue|wed|thu|fri|sat|sun|spring|summer|autumn|fall"
     r"|winter|day|eve|night|week|year|easter|lent|ramadan|eid|diwali|holi|passover|christmas|xmas|hanukkah"
     r"|hogmanay|pongal|new |quarter|century|nineteen|twenty|first|second|third|fourth|fifth|sixth|seventh"
-    r"|eighth|ninth|th\b|ieth",
+    r"|eighth|ninth|th\b|ieth|teen|(?:twen|thir|for|fif|six|seven|eigh|nine)ty",
     re.IGNORECASE,
 )
 _IN_SIGNS = re.compile(r"[\d/.-]+")
