@@ -25,6 +25,7 @@ from deid.policy import load_policy
 BENCHMARKS = Path(__file__).resolve().parents[1]
 DATASET = BENCHMARKS / "dataset"
 sys.path.insert(0, str(BENCHMARKS))
+from describe import store  # noqa: E402 - lies beside this script
 from zero_shot import Measured, best  # noqa: E402 - lies in a folder of scripts
 
 
@@ -52,6 +53,7 @@ def main() -> None:
         unseen = best(measured.dev, measured.setting("rich", beside=True))
         encoder.folder.calibrated(calibrate(encoder, types, texts, recall=arguments.recall, unseen=unseen))
         encoder = DescriptionEncoder(arguments.model)
+        store(encoder)
     measure(encoder, texts)
 
 

@@ -9,6 +9,7 @@ from deid.encoder.exported import DESCRIPTION_GRAPH, TENSORS, TEXT_GRAPH, Export
 from deid.encoder.load import Kind, count_parameters, kind_of
 from deid.encoder.pretrained.card import CARD, read_card
 from deid.encoder.weights import ModelFolder, default_folder, has_ranges
+from deid.encoder.wordings import read_wordings, write_wordings
 from deid.errors import UsageError
 
 PRECISIONS = ("f32", "int8")
@@ -58,7 +59,9 @@ def export_model(folder: Path | None, out: Path, *, precision: str = "f32") -> M
     )
     facts.write(out)
     _write_card(source, out, facts)
-    return ModelFolder.sealed(out)
+    exported = ModelFolder.sealed(out)
+    stored = read_wordings(source)
+    return write_wordings(exported, stored) if stored else exported
 
 
 def _source(folder: Path) -> ModelFolder:

@@ -18,6 +18,7 @@ from deid.encoder.interface import LEAST_THRESHOLD, DescribedTypes
 from deid.encoder.kept import Kept
 from deid.encoder.weights import Calibration, ModelFolder, default_folder
 from deid.encoder.windows import Batch, FloatArray, Window, fade, lay_out, split_windows
+from deid.encoder.wordings import read_wordings, wording_key, write_wordings
 from deid.encoder.words import WordPieces, Words
 from deid.errors import UsageError
 from deid.registry import Registry
@@ -104,6 +105,7 @@ class DescriptionEncoder:
         self._scale, self._bias = (each.reshape(2, 1, 1) for each in self.folder.scale_and_bias())
         self._runtime = _runtime(self.folder, runtime, streams=streams, precision=precision)
         self._batch_pieces = batch_pieces
+        self._stored = read_wordings(self.folder)
         self._wordings: Kept[str] = Kept(_WORDING_BYTES)
         self._windows_read: Kept[bytes] = Kept(0)
 
@@ -184,14 +186,29 @@ class DescriptionEncoder:
         )
 
     def _describe_texts(self, texts: Sequence[str]) -> FloatArray:
-        """Encode wordings: [D, 2, P]; those of an earlier call are kept."""
-        known = {text: self._wordings.get(text) for text in texts}
+        """Encode wordings: [D, 2, P]; those of an earlier call are kept, some lie beside the weights."""
+        known = {text: self._known(text) for text in texts}
         new = [text for text, vectors in known.items() if vectors is None]
-        for text, vectors in zip(new, self._encode(new), strict=True):
+        # Without new ones the graph that reads them is not even compiled.
+        for text, vectors in zip(new, self._encode(new) if new else (), strict=True):
             known[text] = vectors
             self._wordings.put(text, vectors)
         found = [vectors for text in texts if (vectors := known[text]) is not None]
         return np.stack(found) if found else np.zeros((0, 2, self.config.projection), dtype=np.float32)
+
+    def _known(self, text: str) -> FloatArray | None:
+        kept = self._wordings.get(text)
+        return self._stored.get(wording_key(text)) if kept is None else kept
+
+    def store_wordings(self, kinds: Iterable[Described]) -> ModelFolder:
+        """Write what the network reads of descriptions into its folder, for all who load it from now on.
+
+        Args:
+            kinds: Types as they stand in policies.
+        """
+        texts = sorted({text for kind in kinds for text in wordings(kind)})
+        stored = zip(map(wording_key, texts), self._encode(texts), strict=True)
+        return write_wordings(self.folder, dict(stored))
 
     def _encode(self, texts: Sequence[str]) -> FloatArray:
         """Encode wordings of any length: [D, 2, P]; long ones are the mean over their windows."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +24,7 @@ _CONFIG, _WEIGHTS, _VOCABULARY, _CALIBRATION, _DIGESTS = (
     "calibration.json",
     "digests.json",
 )
+WORDINGS = "wordings.safetensors"  # see `deid.encoder.wordings`
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,16 @@ def _checked(path: Path) -> tuple[str, ...]:
     return (_CONFIG, *network, _VOCABULARY, _CALIBRATION)
 
 
+def _verified(path: Path) -> tuple[str, ...]:
+    """Return the names of the files whose digests are recorded: also of one that follows from the others."""
+    return (*_checked(path), *((WORDINGS,) if (path / WORDINGS).is_file() else ()))
+
+
+def _joint(recorded: Mapping[str, str], names: Iterable[str]) -> str:
+    parts = json.dumps({name: recorded[name] for name in names}, sort_keys=True)
+    return f"sha256:{hashlib.sha256(parts.encode()).hexdigest()}"
+
+
 @dataclass(frozen=True, slots=True)
 class ModelFolder:
     """A model on disk, with its weights or as exported, checked against its digests.
@@ -103,11 +114,10 @@ class ModelFolder:
         if missing:
             raise InputOutputError(f"model folder {path}: missing {', '.join(missing)}")
         recorded = json.loads((path / _DIGESTS).read_text(encoding="utf-8"))
-        for name in names:
+        for name in _verified(path):
             if file_digest(path / name) != recorded.get(name):
                 raise IntegrityError(f"model folder {path}: {name} does not match its recorded SHA-256")
-        joint = hashlib.sha256(json.dumps(recorded, sort_keys=True).encode()).hexdigest()
-        return cls(path, f"sha256:{joint}")
+        return cls(path, _joint(recorded, names))
 
     @classmethod
     def write(
@@ -131,6 +141,7 @@ class ModelFolder:
         path.mkdir(parents=True, exist_ok=True)
         config.write(path / _CONFIG)
         half = {name: np.ascontiguousarray(value, dtype=np.float16) for name, value in weights.items()}
+        (path / WORDINGS).unlink(missing_ok=True)  # of other weights
         save_file(half, path / _WEIGHTS, metadata={"format": "deid-encoder"})
         (path / _WEIGHTS).chmod(0o644)  # safetensors makes it readable by its owner only
         if vocabulary.resolve() != (path / _VOCABULARY).resolve():
@@ -145,7 +156,7 @@ class ModelFolder:
         Args:
             path: A folder with all files of a model but the digests.
         """
-        digests = {name: file_digest(path / name) for name in _checked(path)}
+        digests = {name: file_digest(path / name) for name in _verified(path)}
         (path / _DIGESTS).write_text(json.dumps(digests, indent=2) + "\n", encoding="utf-8")
         return cls.open(path)
 
@@ -153,6 +164,11 @@ class ModelFolder:
         """Replace the calibration and return the folder under its new digest."""
         _write_calibration(self.path, calibration)
         return self.sealed(self.path)
+
+    def network_digest(self) -> str:
+        """Return a digest of all but the calibration: of what vectors depend on."""
+        recorded = json.loads((self.path / _DIGESTS).read_text(encoding="utf-8"))
+        return _joint(recorded, (name for name in _checked(self.path) if name != _CALIBRATION))
 
     def exported(self) -> Exported | None:
         """Return the facts of an export; None for a folder with weights."""

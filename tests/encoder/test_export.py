@@ -20,7 +20,7 @@ from deid.encoder.export import export_model
 from deid.encoder.load import load_encoder
 from deid.encoder.model import DescriptionEncoder
 from deid.encoder.network import Network
-from deid.encoder.onnx_runtime import exact_products
+from deid.encoder.onnx_runtime import OnnxRuntime, exact_products
 from deid.encoder.weights import Calibration, ModelFolder, default_folder
 from deid.encoder.windows import lay_out
 from deid.errors import InputOutputError, IntegrityError, UsageError
@@ -145,6 +145,17 @@ def test_what_lies_beside_the_graphs(rounded: ModelFolder, tmp_path: Path) -> No
     assert text.startswith("---\nlicense: mit\n")
     assert rounded.digest in text
     assert "{" not in text
+
+
+def test_stored_wordings_go_along(
+    folder: ModelFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(folder.path, tmp_path / "model")
+    source = DescriptionEncoder(tmp_path / "model")
+    source.store_wordings(TYPES.values())
+    monkeypatch.setattr(OnnxRuntime, "describe", lambda _, batches: list(batches)[:0])
+    encoder = DescriptionEncoder(export_model(tmp_path / "model", tmp_path / "out").path)
+    assert encoder.describe(TYPES).vectors == pytest.approx(source.describe(TYPES).vectors, abs=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import shutil
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,11 +14,15 @@ from conftest import Kind
 
 import deid.encoder.model
 from deid.encoder.config import EncoderConfig
+from deid.encoder.describe import wordings
 from deid.encoder.kept import Kept
 from deid.encoder.model import DescriptionEncoder
 from deid.encoder.openvino_runtime import OpenVinoRuntime
-from deid.encoder.weights import ModelFolder
+from deid.encoder.weights import WORDINGS, Calibration, ModelFolder, default_folder
 from deid.encoder.windows import Batch, FloatArray
+from deid.encoder.wordings import read_wordings, wording_key
+from deid.errors import IntegrityError
+from deid.policy import available_policies, load_policy
 
 TYPES = {
     "PERSON": Kind("the name of the patient", views=("patient name",), examples=("Lima",)),
@@ -160,3 +166,57 @@ def test_nothing_is_kept_where_there_is_no_room() -> None:
     kept: Kept[str] = Kept(0)
     kept.put("a", np.ones(1, dtype=np.float32))
     assert kept.get("a") is None
+
+
+def test_wordings_that_lie_beside_the_weights_are_not_read(
+    folder: ModelFolder, read: dict[str, int], tmp_path: Path
+) -> None:
+    shutil.copytree(folder.path, tmp_path / "model")
+    plain = DescriptionEncoder(tmp_path / "model", precision="f32").describe(TYPES)
+    stored = DescriptionEncoder(tmp_path / "model", precision="f32").store_wordings(TYPES.values())
+    assert stored.digest == folder.digest
+    read["wordings"] = 0
+    encoder = DescriptionEncoder(tmp_path / "model", precision="f32")
+    assert encoder.describe(TYPES).vectors == pytest.approx(plain.vectors, abs=1e-6)
+    assert read["wordings"] == 0
+    assert "_describing" not in vars(encoder._runtime)
+    encoder.describe({"DATE": Kind("a date of birth")})
+    assert read["wordings"] == 1
+    stored.calibrated(Calibration(0.9, 0.2, {}, {}, ""))
+    assert DescriptionEncoder(tmp_path / "model").calibration.pooled == 0.2
+
+
+def test_wordings_of_other_weights_are_refused(
+    folder: ModelFolder, make_folder: Callable[[int], ModelFolder], tmp_path: Path
+) -> None:
+    shutil.copytree(folder.path, tmp_path / "model")
+    DescriptionEncoder(tmp_path / "model", precision="f32").store_wordings(TYPES.values())
+    shutil.copy(make_folder(5).path / "model.safetensors", tmp_path / "model")
+    with pytest.raises(IntegrityError, match="is of other weights"):
+        DescriptionEncoder(ModelFolder.sealed(tmp_path / "model"))
+    with (tmp_path / "model" / WORDINGS).open("ab") as stream:
+        stream.write(b" ")
+    with pytest.raises(IntegrityError, match=r"wordings\.safetensors does not match"):
+        ModelFolder.open(tmp_path / "model")
+
+
+def test_new_weights_take_old_wordings_away(folder: ModelFolder, tmp_path: Path) -> None:
+    shutil.copytree(folder.path, tmp_path / "model")
+    stored = DescriptionEncoder(tmp_path / "model", precision="f32").store_wordings(TYPES.values())
+    again = ModelFolder.write(
+        stored.path,
+        config=stored.config(),
+        weights=stored.weights(),
+        vocabulary=stored.vocabulary(),
+        calibration=stored.calibration(),
+    )
+    assert not (again.path / WORDINGS).exists()
+    assert again.digest == folder.digest
+
+
+def test_the_shipped_policies_lie_beside_the_shipped_weights() -> None:
+    stored = read_wordings(ModelFolder.open(default_folder()))
+    kinds = [kind for name in available_policies() for kind in load_policy(name).types]
+    texts = {text for kind in kinds if "encoder" in kind.detect for text in wordings(kind)}
+    missing = [text for text in texts if wording_key(text) not in stored]
+    assert missing == [], "run benchmarks/training/describe.py"
