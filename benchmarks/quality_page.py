@@ -22,6 +22,7 @@ SETS = {
     "encoder": "encoder alone",
     "rules,encoder": "both",
     "all": "all, with propagation",
+    "all, with known values": "all, and known values",
 }
 
 
@@ -64,9 +65,11 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def ablation(results: Mapping[str, Any]) -> str:
-    """Return a row for each set of detectors."""
+    """Return a row for each set of detectors that was measured."""
     rows = []
     for name, title in SETS.items():
+        if name not in results["detectors"]:
+            continue
         figures = results["detectors"][name]["figures"]
         low, high = figures["recall"]["bounds_95"]
         cells = [f"{figures[measure]['value']:.3f}" for measure in MEASURES]

@@ -19,7 +19,7 @@ from deid.audit.measures import MEASURES, JudgedMention, JudgedNote, judge
 from deid.audit.problems import Cause, Problem, causes, find_problems
 from deid.errors import NoteError, UsageError, unknown_name
 from deid.formats.annotations.records import Gold
-from deid.note import Span
+from deid.note import KnownValue, Span
 from deid.policy import Policy
 from deid.run.pipeline import Deidentifier
 from deid.run.work import Group
@@ -172,12 +172,19 @@ class Evaluation:
         )
 
 
-def evaluate(gold: Iterable[Gold], deidentifier: Deidentifier, *, with_text: bool = False) -> Evaluation:
+def evaluate(
+    gold: Iterable[Gold],
+    deidentifier: Deidentifier,
+    *,
+    known: Mapping[str, tuple[KnownValue, ...]] | None = None,
+    with_text: bool = False,
+) -> Evaluation:
     """Run a de-identifier over gold notes, patient by patient, and compare.
 
     Args:
         gold: Notes with their mentions.
         deidentifier: Policy, detectors and model.
+        known: What a source knows of each patient, by patient id; nothing when None.
         with_text: Keep the surroundings of each problem; they hold PHI.
 
     Raises:
@@ -192,7 +199,7 @@ def evaluate(gold: Iterable[Gold], deidentifier: Deidentifier, *, with_text: boo
     tagged_notes: list[TaggedNote] = []
     compared: list[tuple[str, JudgedNote, tuple[Span, ...]]] = []
     quarantined: list[tuple[str, str]] = []
-    for (note, mentions), spans in zip(golden, _spans(golden, deidentifier), strict=True):
+    for (note, mentions), spans in zip(golden, _spans(golden, deidentifier, known or {}), strict=True):
         if isinstance(spans, NoteError):
             quarantined.append((note.note_id, str(spans.reason)))
             continue
@@ -224,13 +231,18 @@ def gold_digest(gold: Sequence[Gold]) -> str:
     return f"sha256:{total.hexdigest()}"
 
 
-def _spans(gold: Sequence[Gold], deidentifier: Deidentifier) -> Iterator[tuple[Span, ...] | NoteError]:
+def _spans(
+    gold: Sequence[Gold], deidentifier: Deidentifier, known: Mapping[str, tuple[KnownValue, ...]]
+) -> Iterator[tuple[Span, ...] | NoteError]:
     """Yield the spans of each note, in order; the notes of a patient are worked on together."""
     places: dict[tuple[str, str], list[int]] = defaultdict(list)
     for index, (note, _) in enumerate(gold):
         key = ("note", str(index)) if note.patient_id is None else ("patient", note.patient_id)
         places[key].append(index)
-    groups = [Group(tuple(gold[index][0] for index in own)) for own in places.values()]
+    groups = [
+        Group(tuple(gold[index][0] for index in own), known=known.get(name, ()) if whose == "patient" else ())
+        for (whose, name), own in places.items()
+    ]
     found = chain.from_iterable(deidentifier.find(groups))
     by_index = dict(zip(chain.from_iterable(places.values()), found, strict=True))
     return (by_index[index] for index in range(len(gold)))

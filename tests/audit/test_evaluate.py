@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from deid.errors import UsageError
 from deid.formats.annotations import i2b2, token_tags
 from deid.formats.gold import Gold
 from deid.formats.markup import read_marked
-from deid.note import Note
+from deid.note import KnownValue, Note
 from deid.policy import Policy, load_policy
 from deid.run.pipeline import Deidentifier
 
@@ -75,6 +76,23 @@ def test_figures(evaluation: Evaluation) -> None:
     assert evaluation.by_item == {"A": (1, 2), "B": (0, 1), "C": (1, 1), "D": (1, 1), "H": (1, 1)}
     assert evaluation.by_kind == {"clinic": (4, 6)}
     assert evaluation.by_origin == {"irish": (1, 2)}
+
+
+def test_what_a_source_knows_is_found_in_the_notes_of_its_patient_alone(tmp_path: Path) -> None:
+    path = tmp_path / "known.yaml"
+    kinds = (f"  {name}: {{detect: [rules, known]}}\n" for name in load_policy("safe-harbor").type_names)
+    path.write_text("policy: known\nversion: '1'\nextends: safe-harbor\ntypes:\n" + "".join(kinds))
+    deidentifier = Deidentifier.for_detection(load_policy(path))
+    table = {
+        "p1": (KnownValue("name", "Ana Zyxquill"), KnownValue("city", "Qumby")),
+        "p2": (KnownValue("name", "Foley Nemo"),),
+        "1": (KnownValue("name", "Call Nobody"),),
+    }
+    made = evaluate(golds(), deidentifier, known=table)
+    assert made.by_type["CITY"] == (1, 1)
+    assert ("n3", "over-redaction") in {(each.note_id, each.kind) for each in made.problems}
+    nobody = [(replace(note, patient_id=None), mentions) for note, mentions in golds()]
+    assert evaluate(nobody, deidentifier, known=table).by_type["CITY"] == (0, 1)
 
 
 def test_problems_are_told_by_shape(evaluation: Evaluation) -> None:
