@@ -68,11 +68,15 @@ def texts() -> list[str]:
 
 
 def write_notes(path: Path, notes: list[str], count: int) -> int:
-    """Write `count` notes, cycling through `notes`; return the number of characters."""
-    characters = 0
+    """Write `count` notes, cycling through `notes`; return the number of characters.
+
+    Each time round the digits are others: a run reads a window once, however often it is repeated.
+    """
+    characters, digits = 0, "0123456789"
     with path.open("w", encoding="utf-8") as stream:
         for index in range(count):
-            text = notes[index % len(notes)]
+            turn = index // len(notes) % len(digits)
+            text = notes[index % len(notes)].translate(str.maketrans(digits, digits[turn:] + digits[:turn]))
             characters += len(text)
             stream.write(json.dumps({"note_id": str(index), "text": text}) + "\n")
     return characters
@@ -180,7 +184,7 @@ def large(folder: Path, count: int) -> dict[str, Any]:
     characters = 0
     with path.open("w", encoding="utf-8") as stream:
         for index in range(count):
-            text = paragraphs[index % len(paragraphs)][:120]
+            text = f"{paragraphs[index % len(paragraphs)][:112]} {index}"  # so that none repeats another
             characters += len(text)
             note = {"note_id": str(index), "patient_id": f"p{index % (count // 5)}", "text": text}
             stream.write(json.dumps(note) + "\n")

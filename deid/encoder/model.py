@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import secrets
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
@@ -17,7 +18,7 @@ from deid.encoder.describe import Described, wordings
 from deid.encoder.interface import LEAST_THRESHOLD, DescribedTypes
 from deid.encoder.kept import Kept
 from deid.encoder.weights import Calibration, ModelFolder, default_folder
-from deid.encoder.windows import Batch, FloatArray, Window, fade, lay_out, split_windows
+from deid.encoder.windows import Batch, FloatArray, Window, fade, lay_out, padded, split_windows
 from deid.encoder.wordings import read_wordings, wording_key, write_wordings
 from deid.encoder.words import WordPieces, Words
 from deid.errors import UsageError
@@ -60,6 +61,7 @@ RUNTIMES: Registry[type[RuntimeOfWeights]] = Registry(
 )
 
 _WORDING_BYTES = 16_000_000  # about eight thousand wordings
+_SCORE_BYTES = 32_000_000  # about a thousand windows under a policy of 29 types
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,8 @@ class DescriptionEncoder:
 
     The network reads a text without knowing the types, and a wording without knowing the texts. What it has
     read of a wording is kept; what it has read of a text can be, for whoever tries types on the same texts.
+    Windows that read the same are scored once while there is room for their scores, in memory only, under a
+    hash whose key this object has drawn.
 
     Args:
         folder: A model folder, opened or not; the one that ships with the package when None.
@@ -108,6 +112,8 @@ class DescriptionEncoder:
         self._stored = read_wordings(self.folder)
         self._wordings: Kept[str] = Kept(_WORDING_BYTES)
         self._windows_read: Kept[bytes] = Kept(0)
+        self._scored: Kept[Hashable] = Kept(_SCORE_BYTES)
+        self._key = secrets.token_bytes(32)
 
     @classmethod
     def shared(
@@ -130,6 +136,14 @@ class DescriptionEncoder:
             most_bytes: Memory for it; about 2 kB a word.
         """
         self._windows_read.most_bytes = most_bytes
+
+    def keep_scores(self, most_bytes: int) -> None:
+        """Forget the scores of windows, and keep those of so many from now on; results do not depend on it.
+
+        Args:
+            most_bytes: Memory for it, 8 bytes for each word and type; with 0 every window is read.
+        """
+        self._scored = Kept(most_bytes)
 
     @property
     def digest(self) -> str:
@@ -252,20 +266,40 @@ class DescriptionEncoder:
             types: From `describe`.
         """
         parts: list[list[tuple[slice, FloatArray, FloatArray]]] = [[] for _ in words]
-        across = np.ascontiguousarray(types.vectors.transpose(1, 2, 0))  # [2, P, T]
-        for window, vectors in self._read(words):
-            logits = vectors.transpose(1, 0, 2) @ across * self._scale + self._bias  # [2, w, T]
+        for window, logits in self._logits(words, types.vectors):
             weights = fade(window, len(words[window.text_index]), self.config.overlap // 2)
             where = slice(window.first_word, window.last_word)
             parts[window.text_index].append((where, weights, logits))
         return [self._joined(part, len(text)) for part, text in zip(parts, words, strict=True)]
 
-    def _read(self, words: Sequence[Words]) -> Iterator[tuple[Window, FloatArray]]:
-        """Yield every window with the [w, 2, P] vectors of its words; kept ones are not read again."""
+    def _logits(self, words: Sequence[Words], vectors: FloatArray) -> Iterator[tuple[Window, FloatArray]]:
+        """Yield every window with its [2, w, T] logits; those that read the same are computed once."""
         windows = [window for index, text in enumerate(words) for window in self._windows(text, index)]
+        keeps = self._scored.most_bytes > 0 and len(vectors) > 0
+        begun = hashlib.blake2b(vectors.tobytes(), key=self._key, digest_size=16)
+        alike: dict[Hashable, list[Window]] = {}
+        for window in windows:
+            own: Hashable = _window_digest(words, window, begun) if keeps else window
+            alike.setdefault(own, []).append(window)
+        new: dict[Window, Hashable] = {}
+        for key, group in alike.items():
+            if (logits := self._scored.get(key)) is None:
+                new[group[0]] = key
+            else:
+                yield from ((window, logits) for window in group)
+        across = np.ascontiguousarray(vectors.transpose(1, 2, 0))  # [2, P, T]
+        for window, of_words in self._read(words, list(new)):
+            logits = of_words.transpose(1, 0, 2) @ across * self._scale + self._bias
+            if keeps:
+                self._scored.put(new[window], logits)
+            yield from ((each, logits) for each in alike[new[window]])
+
+    def _read(self, words: Sequence[Words], windows: Sequence[Window]) -> Iterator[tuple[Window, FloatArray]]:
+        """Yield windows with the [w, 2, P] vectors of their words; kept ones are not read again."""
         keys: dict[Window, bytes] = {}
         if self._windows_read.most_bytes:
-            keys = {window: _window_digest(words[window.text_index], window) for window in windows}
+            begun = hashlib.blake2b(key=self._key, digest_size=16)
+            keys = {window: _window_digest(words, window, begun) for window in windows}
         new = []
         for window in windows:
             vectors = self._windows_read.get(keys[window]) if keys else None
@@ -289,16 +323,22 @@ class DescriptionEncoder:
         if not parts:
             return np.zeros((0, 0), dtype=np.float32), np.zeros((0, 0), dtype=np.float32)
         shape = (count, parts[0][2].shape[-1])
+        # Sums of three or more must not depend on which window was read first.
+        parts = sorted(parts, key=lambda part: part[0].start)
         heads = ([(where, weights, logits[head]) for where, weights, logits in parts] for head in (0, 1))
         inside, begin = (merge_windows(head, shape) for head in heads)
         return inside, begin
 
     def _batches(self, windows: list[Window]) -> list[list[Window]]:
-        """Cut length-sorted windows into batches of about equal work."""
+        """Cut length-sorted windows into batches of about equal work, and of windows padded alike.
+
+        So a window is always read at the same length, whatever else there is to read.
+        """
         batches: list[list[Window]] = []
         for window in windows:
-            size = len(batches[-1]) + 1 if batches else 0
-            if not batches or size * window.pieces > self._batch_pieces:
+            last = batches[-1] if batches else []
+            full = (len(last) + 1) * window.pieces > self._batch_pieces
+            if not last or full or padded(last[0].pieces) != padded(window.pieces):
                 batches.append([])
             batches[-1].append(window)
         return batches
@@ -321,12 +361,14 @@ def _loaded(folder: ModelFolder, runtime: str, streams: int) -> DescriptionEncod
     return DescriptionEncoder(folder, runtime=runtime, streams=streams)
 
 
-def _window_digest(words: Words, window: Window) -> bytes:
-    """Return a digest of all that the network reads of a window."""
+def _window_digest(texts: Sequence[Words], window: Window, begun: hashlib.blake2b) -> bytes:
+    """Return a digest of all that the network reads of a window, after what was digested before."""
+    words = texts[window.text_index]
     bounds = words.first_piece[window.first_word : window.last_word + 1]
     pieces = words.pieces[bounds[0] : bounds[0] + window.pieces]
     shapes = words.shapes[window.first_word : window.last_word]
-    digest = hashlib.blake2b(digest_size=16)
+    digest = begun.copy()
+    digest.update(np.int64(len(shapes)).tobytes())
     for column in (bounds - bounds[0], shapes, pieces):
         digest.update(column.tobytes())
     return digest.digest()

@@ -12,6 +12,8 @@ from deid.encoder.words import IntArray, WordPieces, Words
 
 FloatArray = npt.NDArray[np.float32]
 
+_MULTIPLE = 16
+
 
 @dataclass(frozen=True, slots=True)
 class Window:
@@ -79,8 +81,18 @@ def _within(words: Words, text_index: int, first: int, last: int, window: int) -
     ]
 
 
+def padded(pieces: int, *, multiple: int = _MULTIPLE) -> int:
+    """Return the length at which the network reads a window, with the special pieces at its ends.
+
+    Args:
+        pieces: Of the window.
+        multiple: Lengths are rounded up to it, so that few distinct shapes occur.
+    """
+    return -(-(pieces + 2) // multiple) * multiple
+
+
 def lay_out(
-    windows: Sequence[Window], texts: Sequence[Words], pieces: WordPieces, *, multiple: int = 16
+    windows: Sequence[Window], texts: Sequence[Words], pieces: WordPieces, *, multiple: int = _MULTIPLE
 ) -> Batch:
     """Lay windows out as arrays, padded to a multiple so that few distinct shapes occur.
 
@@ -90,9 +102,9 @@ def lay_out(
         pieces: Gives the special pieces.
         multiple: Lengths are rounded up to it.
     """
-    longest = max(window.pieces for window in windows) + 2
+    length = max(padded(window.pieces, multiple=multiple) for window in windows)
     widest = max(window.last_word - window.first_word for window in windows)
-    length, width = (-(-size // multiple) * multiple for size in (longest, widest))
+    width = -(-widest // multiple) * multiple
     ids = np.full((len(windows), length), pieces.pad, dtype=np.int32)
     shapes = np.zeros((len(windows), length), dtype=np.int32)
     mask = np.zeros((len(windows), length), dtype=np.float32)

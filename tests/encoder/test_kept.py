@@ -81,6 +81,7 @@ def test_types_with_the_same_wording(folder: ModelFolder, read: dict[str, int]) 
 
 def test_texts_are_read_again_unless_they_are_kept(folder: ModelFolder, read: dict[str, int]) -> None:
     encoder = DescriptionEncoder(folder.path, precision="f32")
+    encoder.keep_scores(0)
     types = encoder.describe(TYPES)
     plain = encoder.find(TEXTS, types)
     windows = read["windows"]
