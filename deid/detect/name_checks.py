@@ -80,6 +80,11 @@ def login(surface: str) -> bool:
     return word not in word_list("common_words") and word not in word_list("name_stops")
 
 
+def login_in_parts(surface: str) -> bool:
+    """Accept a log-in with underscores in which not every part is a common word: no `patient_guest`."""
+    return any(login(part.rstrip("0123456789")) for part in surface.split("_") if len(part) > 2)
+
+
 def relative_name(surface: str) -> bool:
     """Accept what `person_name` accepts, but no eponym: ``mother Alzheimer`` is family history."""
     return person_name(surface) and not set(_full_words(surface)) & word_list("eponyms")
@@ -194,6 +199,7 @@ CHECKS: Mapping[str, Callable[[str], bool]] = MappingProxyType(
         "person_name": person_name,
         "titled_name": titled_name,
         "login": login,
+        "login_in_parts": login_in_parts,
         "relative_name": relative_name,
         "surname": surname,
         "given_name": given_name,
