@@ -1,6 +1,6 @@
 """What the pipeline finds in the dataset's notes, with each set of detectors.
 
-    python benchmarks/quality.py [--split dev] [--policy safe-harbor] [--model DIR] [--detect rules,encoder]
+    python benchmarks/quality.py [--split dev] [--policy safe-harbor] [--model DIR] [--stress]
                                  [--known]
 
 Without ``--detect`` it prints a row for rules alone, the encoder alone, both, and all (with propagation).
@@ -23,6 +23,7 @@ from patient_table import patient_table
 from throughput import machine
 
 from deid.audit.evaluate import Evaluation, evaluate
+from deid.audit.stress import as_json, stress
 from deid.formats.gold import read_gold
 from deid.note import KnownValue
 from deid.policy import Policy, load_policy
@@ -52,6 +53,7 @@ def main() -> None:
     parser.add_argument("--policy", default="safe-harbor")
     parser.add_argument("--model", type=Path)
     parser.add_argument("--detect", action="append", help="detectors with commas; repeatable")
+    parser.add_argument("--stress", action="store_true", help="also on perturbed copies, with all detectors")
     parser.add_argument("--known", action="store_true", help="also with the known values of a patient table")
     arguments = parser.parse_args()
     path = HERE / "dataset" / f"{arguments.split}.jsonl"
@@ -74,6 +76,9 @@ def main() -> None:
         print(f"{detectors:<28}" + "".join(f"{evaluation.figures[name]:>20.4f}" for name in SHOWN))
         if arguments.split == "test" and arguments.model is None and detectors == ALL:
             write(MEASURED, summary(evaluation))
+    if arguments.stress:
+        deidentifier = Deidentifier.for_detection(load_policy(arguments.policy), model=arguments.model)
+        results["stress"] = as_json(stress(gold, deidentifier))
     if path.is_file():
         target = HERE / "results" / f"quality-{arguments.split}.json"
         write(target, results | {"machine": machine()})

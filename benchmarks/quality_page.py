@@ -36,6 +36,8 @@ def main() -> None:
         types=by_type(test["detectors"]["all"]["recall_by_type"]),
         leaks=causes(found, "leak"),
         over=causes(found, "over-redaction"),
+        stress=stressed(dev["stress"]),
+        words=words(result("over-redaction")),
         compare=(RESULTS / "compare-test.md").read_text(encoding="utf-8"),
         passages=zero["passages"]["test"],
         zero_shot=zero_shot(zero["test"]),
@@ -112,6 +114,42 @@ def causes(found: Sequence[Mapping[str, Any]], kind: str, *, most: int = 20) -> 
             for each in rows
         ),
     )
+
+
+def stressed(results: Mapping[str, Any]) -> str:
+    """Return a row for each perturbation, and one for the name origins together."""
+    rows, origins = [], []
+    for each in results["perturbations"]:
+        if each["perturbation"].startswith("names: "):
+            origins.append(each["recall"])
+            continue
+        rows.append(
+            [each["perturbation"], *(f"{each[name]:.3f}" for name in ("recall", "lost", "lost_formatted"))]
+        )
+    rows.append(
+        [f"names of {len(origins) // 2} origins", f"{min(origins):.3f} to {max(origins):.3f}", "", ""]
+    )
+    return table(["perturbation", "recall", "lost", "lost, identifiers with a format"], rows)
+
+
+def words(results: Mapping[str, Any]) -> str:
+    """Return a row for each type: how often it took clinical words along, and which."""
+    texts = [name for name in ("dev notes", "public clinical text") if name in results]
+    kinds = {kind: None for name in texts for kind in results[name]["by type"]}
+    rows = [
+        [
+            kind,
+            *(str(results[name]["total by type"].get(kind, 0)) for name in texts),
+            ", ".join(word for name in texts for word in list(results[name]["by type"].get(kind, ()))[:4]),
+        ]
+        for kind in kinds
+    ]
+    shares = [
+        f"{results[name]['words taken along']} of {results[name]['words']:,}"
+        f" ({results[name]['words taken along'] / results[name]['words']:.2%})"
+        for name in texts
+    ]
+    return table(["type", *texts, "words"], [["all", *shares, ""], *rows])
 
 
 def zero_shot(results: Mapping[str, Mapping[str, float]]) -> str:

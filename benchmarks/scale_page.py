@@ -56,7 +56,7 @@ def write_page(results: Mapping[str, Any]) -> None:
         slope=line["core_seconds_per_note"],
         residual=line["largest_residual"],
         enough=f"{enough:,}",
-        days=line["core_hours"] / enough / 24,
+        hours=line["core_hours"] / enough,
         workers=counts[0]["workers"],
         encoder_counts=table(counts, (*MORE, "tokens_per_second", *MEMORY)),
         standin_counts=table(standin, (*MORE, *MEMORY)),
@@ -88,7 +88,7 @@ def cell(measured: Mapping[str, Any], name: str) -> str:
     """Return a figure as it is shown."""
     value = measured[name]
     if name == "peak_memory_mb":
-        return ", ".join(f"{each:,}" for each in value.values())
+        return f"{value['main']:,}, {value['largest_worker']:,}"
     if name.startswith("bytes"):
         return f"{round(value / measured['notes']):,}"
     return f"{value:,}"
