@@ -388,7 +388,10 @@ policy: names
 version: "1"
 types:
   PATIENT_NAME:
-    description: The name of the patient whose chart the note is from, in full or in part.
+    description: >-
+      The name of the patient whom the note is about: first name, last name, both in either order,
+      initials standing for the name, or a nickname. It stands in the header after Name, Patient or Re,
+      and in the text where somebody presents, was seen, reports, denies or is admitted.
     detect: [encoder]
 """
 _RULES = """
