@@ -16,7 +16,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,7 @@ from catalogue import CatalogueType, read_families  # noqa: E402 - lies in a fol
 from passages import Passage, read_passages  # noqa: E402
 
 DEV_FAMILIES = frozenset({"court", "tribal", "farming_and_fishing", "travel", "digital_life"})
+Offsets = tuple[int, int]
 WORDINGS = ("line", "rich", "terse", "colloquial", "all")
 GRID = tuple(round(float(value), 3) for value in np.geomspace(0.02, 0.95, 24))
 
@@ -113,14 +114,14 @@ def main() -> None:
             threshold = best(measured.dev, setting)
             shown = figures(measured.test or measured.dev, setting, threshold)
             company = "shipped" if beside else "alone"
-            results[f"{wording}, {company}"] = {"threshold": threshold, **_rounded(shown)}
-            numbers = "".join(f"{value:>15.3f}" for value in _rounded(shown).values())
+            results[f"{wording}, {company}"] = {"threshold": threshold, **rounded(shown)}
+            numbers = "".join(f"{value:>15.3f}" for value in rounded(shown).values())
             print(f"{wording:<12}{company:<10}{threshold:>10.3f}{numbers}")
     if measured.test and arguments.model is None:
         beside_shipped = measured.setting("rich", beside=True)
         threshold = results["rich, shipped"]["threshold"]
         by_family = {
-            family: _rounded(figures(own, beside_shipped, threshold))
+            family: rounded(figures(own, beside_shipped, threshold))
             for family, own in sorted(measured.by_family().items())
         }
         found = {
@@ -245,16 +246,21 @@ def figures(scored: Sequence[Scored], setting: Setting, threshold: float) -> Fig
         setting: What is asked.
         threshold: Least probability of the type asked for.
     """
+    return judge(
+        (_found(each, setting, threshold), {(mark.start, mark.end) for mark in each.passage.mentions})
+        for each in scored
+    )
+
+
+def judge(passages: Iterable[tuple[Collection[Offsets], Collection[Offsets]]]) -> Figures:
+    """Compare what was found of the type asked for with what there is.
+
+    Args:
+        passages: Start and end of the finds and of the mentions, for each passage.
+    """
     right = overlapping = predicted = touched = total = empty = wrong = 0
-    for each in scored:
-        columns = [setting.places[f"{each.passage.entity_type} {setting.wording}"], *setting.others]
-        found = [
-            mention
-            for mention in _decoded(each, columns, np.append(np.float32(threshold), setting.limits))
-            if mention.type_index == 0
-        ]
-        gold = {(mark.start, mark.end) for mark in each.passage.mentions}
-        right += sum((mention.start, mention.end) in gold for mention in found)
+    for found, gold in passages:
+        right += sum(mention in gold for mention in found)
         overlapping += sum(any(_overlap(mention, mark) for mark in gold) for mention in found)
         touched += sum(any(_overlap(mention, mark) for mention in found) for mark in gold)
         predicted += len(found)
@@ -264,6 +270,12 @@ def figures(scored: Sequence[Scored], setting: Setting, threshold: float) -> Fig
     loose = _f1(overlapping / max(predicted, 1), touched / max(total, 1))
     precision, recall = right / max(predicted, 1), right / max(total, 1)
     return Figures(precision, recall, _f1(precision, recall), loose, wrong / max(empty, 1))
+
+
+def _found(each: Scored, setting: Setting, threshold: float) -> list[Offsets]:
+    columns = [setting.places[f"{each.passage.entity_type} {setting.wording}"], *setting.others]
+    mentions = _decoded(each, columns, np.append(np.float32(threshold), setting.limits))
+    return [(mention.start, mention.end) for mention in mentions if mention.type_index == 0]
 
 
 def _decoded(each: Scored, columns: Sequence[int], limits: FloatArray) -> Iterator[Mention]:
@@ -277,8 +289,8 @@ def _decoded(each: Scored, columns: Sequence[int], limits: FloatArray) -> Iterat
     )
 
 
-def _overlap(mention: Mention, mark: tuple[int, int]) -> bool:
-    return mention.start < mark[1] and mark[0] < mention.end
+def _overlap(one: Offsets, other: Offsets) -> bool:
+    return one[0] < other[1] and other[0] < one[1]
 
 
 def _f1(precision: float, recall: float) -> float:
@@ -289,7 +301,8 @@ def _columns() -> tuple[str, ...]:
     return ("precision", "recall", "f1", "overlap f1", "false finds")
 
 
-def _rounded(shown: Figures) -> dict[str, float]:
+def rounded(shown: Figures) -> dict[str, float]:
+    """Return figures as JSON values, with four decimals."""
     names = ("precision", "recall", "f1", "overlap_f1", "false_finds")
     return {name: round(float(getattr(shown, name)), 4) for name in names}
 
