@@ -172,10 +172,12 @@ def _is_degree(text: str, finding: Finding) -> bool:
 
 
 def _is_no_number(text: str, finding: Finding) -> bool:
+    """Say whether a number without a digit is a label or another word; unknown letters may be a code."""
     surface = text[finding.start : finding.end]
-    if any(sign.isdigit() for sign in surface) or _MASK.search(surface):
+    words = _WORD.findall(surface.casefold())
+    if any(sign.isdigit() for sign in surface) or _MASK.search(surface) or _SPOKEN.intersection(words):
         return False
-    return not _SPOKEN.intersection(_WORD.findall(surface.casefold()))
+    return all(word in word_list("number_labels") or _kind(word) != "other" for word in words)
 
 
 def _is_no_date(text: str, finding: Finding) -> bool:

@@ -35,6 +35,8 @@ POLICY = load_policy("safe-harbor")
         ("back in 6 months.", "DATE", 0.6, "6 months", True),
         ("on 3/4 again", "DATE", 0.2, "3/4", False),
         ("the device was", "DEVICE_ID", 0.9, "device", True),
+        ("phone: mob 07700", "PHONE", 0.9, "mob", True),
+        ("initials N-E-B", "MRN", 0.7, "N-E-B", False),
         ("mrn two four seven", "MRN", 0.9, "two four seven", False),
         ("a welder", "PROFESSION", 0.1, "welder", False),
         ("in England", "COUNTRY", 0.5, "England", False),

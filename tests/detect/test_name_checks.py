@@ -31,6 +31,8 @@ TABLE = [
     ("login", "kadoyle2", True),
     ("login", "asleep", False),
     ("login", "patient", False),
+    ("login_in_parts", "cna_tjohnson", True),
+    ("login_in_parts", "patient_guest", False),
     ("relative_name", "Rosa", True),
     ("relative_name", "Alzheimer", False),
     ("relative_name", "Crohn", False),
