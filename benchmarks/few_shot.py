@@ -39,7 +39,7 @@ from deid.note import Note
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE / "dataset"))
-from catalogue import CatalogueType  # noqa: E402 - lies in a folder of scripts
+from families import CatalogueType  # noqa: E402 - lies in a folder of scripts
 from passages import Passage, read_passages  # noqa: E402
 
 PARTS = 3

@@ -32,7 +32,7 @@ from deid.policy import load_policy
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE / "dataset"))
-from catalogue import CatalogueType, read_families  # noqa: E402 - lies in a folder of scripts
+from families import CatalogueType, read_families  # noqa: E402 - lies in a folder of scripts
 from passages import Passage, read_passages  # noqa: E402
 
 DEV_FAMILIES = frozenset({"court", "tribal", "farming_and_fishing", "travel", "digital_life"})

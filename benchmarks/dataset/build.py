@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from catalogue import check_families, read_families
+from families import check_families, read_families
 from check import HERE, SHORT, MarkedNote, check
 from passages import check_passages, read_passages
 from sought import check_sought, read_sought

@@ -36,7 +36,7 @@ DATASET = HERE.parent / "dataset"
 PACKAGE = HERE.parents[1] / "deid"
 sys.path.insert(0, str(DATASET))
 
-from catalogue import CatalogueType, read_families  # noqa: E402
+from families import CatalogueType, read_families  # noqa: E402
 from check import MarkedNote, read_note  # noqa: E402
 from sought import read_sought  # noqa: E402
 

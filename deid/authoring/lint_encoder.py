@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import re2
 
@@ -19,7 +19,8 @@ from deid.policy import EntityType, OperatorSpec, Policy
 
 if TYPE_CHECKING:
     from deid.authoring.policy_tests import PolicyTest
-    from deid.encoder.model import DescriptionEncoder, TypeVectors
+    from deid.encoder.interface import DescribedTypes, Encoder
+    from deid.encoder.model import TypeVectors
 
 _CARRIERS = ("{label}: {example}", "Reviewed today with the family. {label} {example}, as told before.")
 _MOST_EXAMPLES = 4  # of a type that the model was calibrated on, each in one sentence
@@ -92,25 +93,36 @@ def measure(policy: Policy, *, model: Path | None = None, tests: Sequence[Policy
     Raises:
         DeidError: if the model cannot be loaded.
     """
-    from deid.encoder.model import DescriptionEncoder, is_calibrated
+    from deid.encoder.load import load_encoder
+    from deid.encoder.model import TypeVectors
+
+    types = {kind.name: kind for kind in policy.types if "encoder" in kind.detect}
+    calibrated = _calibrated(types, model)
+    if len(calibrated) == len(types):
+        return Measured(policy, calibrated, {}, ())
+    encoder = load_encoder(model)
+    by_hand = {name: float(kind.threshold) for name, kind in types.items() if kind.threshold != "calibrated"}
+    described = encoder.describe(types, thresholds=by_hand)
+    mentions = [each for each in _mentions(types, calibrated, tests) if not _is_found_by_pattern(each, types)]
+    alike = tuple(_alike(described, calibrated)) if isinstance(described, TypeVectors) else ()
+    return Measured(policy, calibrated, _confusions(encoder, described, mentions), alike)
+
+
+def _calibrated(types: Mapping[str, EntityType], model: Path | None) -> dict[str, float]:
+    """Return the thresholds of the types that a model was calibrated on; only our own models are."""
+    from deid.encoder.load import Kind, kind_of
+    from deid.encoder.model import is_calibrated
     from deid.encoder.weights import ModelFolder, default_folder
 
-    calibration = ModelFolder.open(model or default_folder()).calibration()
-    types = {kind.name: kind for kind in policy.types if "encoder" in kind.detect}
-    calibrated = {
+    folder = model or default_folder()
+    if kind_of(folder) in (Kind.CROSS, Kind.GLINER):
+        return {}
+    calibration = ModelFolder.open(folder).calibration()
+    return {
         name: float(calibration.thresholds[name])
         for name, kind in types.items()
         if is_calibrated(calibration, name, kind)
     }
-    if len(calibrated) == len(types):
-        return Measured(policy, calibrated, {}, ())
-    encoder = DescriptionEncoder.shared(model)
-    by_hand = {name: float(kind.threshold) for name, kind in types.items() if kind.threshold != "calibrated"}
-    vectors = encoder.describe(types, thresholds=by_hand)
-    mentions = [each for each in _mentions(types, calibrated, tests) if not _is_found_by_pattern(each, types)]
-    return Measured(
-        policy, calibrated, _confusions(encoder, vectors, mentions), tuple(_alike(vectors, calibrated))
-    )
 
 
 def _mentions(
@@ -150,17 +162,17 @@ def _is_found_by_pattern(mention: _Mention, types: Mapping[str, EntityType]) -> 
 
 
 def _confusions(
-    encoder: DescriptionEncoder, vectors: TypeVectors, mentions: Sequence[_Mention]
+    encoder: Encoder[Any], described: DescribedTypes, mentions: Sequence[_Mention]
 ) -> dict[str, Confusion]:
     texts = list(dict.fromkeys(each.text for each in mentions))
-    found = dict(zip(texts, encoder.find(texts, vectors), strict=True))
+    found = dict(zip(texts, encoder.find(texts, described), strict=True))
     counts: dict[str, Counter[str]] = {}
     examples: dict[str, dict[str, str]] = {}
     for each in mentions:
         letters: Counter[str] = Counter()
         for hit in found[each.text]:
             common = min(each.end, hit.end) - max(each.start, hit.start)
-            letters[vectors.names[hit.type_index]] += max(0, common)
+            letters[described.names[hit.type_index]] += max(0, common)
         name, covered = max(letters.items(), key=lambda pair: pair[1], default=(_NOTHING, 0))
         taken = name if 2 * covered >= each.end - each.start else _NOTHING
         counts.setdefault(each.entity_type, Counter())[taken] += 1

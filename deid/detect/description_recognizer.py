@@ -103,7 +103,7 @@ class PolicyEncoder:
             if not ((own >= level) & (own < above)).any():
                 continue  # no other word reaches this step
             thresholds[at] = level
-            mentions = decode(text, words, both, thresholds, first=self.types.unseen)
+            mentions = decode(text, words, both, thresholds, first=self.types.first)
             for mention, finding in self._kept(text, mentions):
                 if mention.type_index != at or any(_place(finding) == _place(each) for each in found):
                     continue

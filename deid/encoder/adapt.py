@@ -12,7 +12,7 @@ from pathlib import Path
 from deid.encoder.calibrate import calibrate
 from deid.encoder.corpus import CorpusSpec, TrainingText
 from deid.encoder.describe import Described
-from deid.encoder.model import DescriptionEncoder
+from deid.encoder.model import DescriptionEncoder, comes_first
 from deid.encoder.pretrained.card import CARD
 from deid.encoder.train import BaseSpec, Progress, Trainer, TrainingSpec
 from deid.encoder.weights import Calibration, ModelFolder
@@ -134,7 +134,7 @@ def adapt(
         made = _copied(ModelFolder.open(folder / spec.output), output)
     earlier, later = DescriptionEncoder(base), DescriptionEncoder(output)
     limits = calibrate(later, {each: types[each] for each in learned}, _of(held, learned), recall=0.95)
-    made = made.calibrated(_joined(earlier.calibration, limits))
+    made = made.calibrated(_joined(earlier.calibration, limits, {each: types[each] for each in learned}))
     later = DescriptionEncoder(output)
     result = Adapted(
         made,
@@ -209,14 +209,16 @@ def _of(texts: Sequence[Annotated], learned: Sequence[str]) -> list[TrainingText
     ]
 
 
-def _joined(earlier: Calibration, limits: Calibration) -> Calibration:
+def _joined(earlier: Calibration, limits: Calibration, learned: Mapping[str, Described]) -> Calibration:
     """Return the thresholds of the learned types, and the earlier ones of all others."""
+    added = {name for name, kind in learned.items() if comes_first(earlier, name, kind)}
     return Calibration(
         earlier.recall,
         earlier.pooled,
         {**earlier.thresholds, **limits.thresholds},
         {**earlier.descriptions, **limits.descriptions},
         f"sha256:{hashlib.sha256(f'{earlier.data} {limits.data}'.encode()).hexdigest()}",
+        tuple(sorted({*earlier.added, *added})),
     )
 
 

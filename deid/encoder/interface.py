@@ -32,12 +32,13 @@ class DescribedTypes:
     Args:
         names: T type names; they only label the output.
         thresholds: [T] least probability for each type.
-        unseen: [T] whether the model was not calibrated on the type's description.
+        first: [T] whether a word belongs to the type wherever that reaches its threshold, whatever others reach:
+            types that the model was not calibrated on, or that it has learned since.
     """
 
     names: tuple[str, ...]
     thresholds: FloatArray
-    unseen: npt.NDArray[np.bool_]
+    first: npt.NDArray[np.bool_]
 
 
 def uncalibrated(names: Sequence[str], given: Mapping[str, float] | None) -> DescribedTypes:

@@ -193,9 +193,7 @@ class DescriptionEncoder:
         return TypeVectors(
             tuple(types),
             np.maximum(np.asarray(limits, dtype=np.float32), LEAST_THRESHOLD),
-            np.asarray(
-                [not is_calibrated(self.calibration, name, types[name]) for name in types], dtype=bool
-            ),
+            np.asarray([comes_first(self.calibration, name, types[name]) for name in types], dtype=bool),
             np.stack(vectors).astype(np.float32) if vectors else empty,
         )
 
@@ -250,7 +248,7 @@ class DescriptionEncoder:
         words = [self._pieces.split(text) for text in texts]
         scores = self.scores(words, types)
         return [
-            decode(text, split, both, types.thresholds, first=types.unseen)
+            decode(text, split, both, types.thresholds, first=types.first)
             for text, split, both in zip(texts, words, scores, strict=True)
         ]
 
@@ -384,6 +382,11 @@ def calibrated_threshold(calibration: Calibration, name: str, kind: Described) -
     if is_calibrated(calibration, name, kind):
         return float(calibration.thresholds[name])
     return calibration.pooled
+
+
+def comes_first(calibration: Calibration, name: str, kind: Described) -> bool:
+    """Say whether a type is one that somebody has added to those that a model was made for."""
+    return name in calibration.added or not is_calibrated(calibration, name, kind)
 
 
 def is_calibrated(calibration: Calibration, name: str, kind: Described) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,6 +37,8 @@ class Calibration:
         thresholds: Threshold by entity type.
         descriptions: Digest of the description each threshold was measured with, by entity type.
         data: Digest of the notes measured on.
+        added: Types that the model has learned since, from notes of somebody's own. They come before the others
+            where both reach their thresholds, as types do that the model was not calibrated on.
     """
 
     recall: float
@@ -44,6 +46,7 @@ class Calibration:
     thresholds: Mapping[str, float]
     descriptions: Mapping[str, str]
     data: str
+    added: Sequence[str] = ()
 
 
 def default_folder() -> Path:
@@ -220,5 +223,6 @@ def _write_calibration(path: Path, calibration: Calibration) -> None:
         "thresholds": dict(sorted(calibration.thresholds.items())),
         "descriptions": dict(sorted(calibration.descriptions.items())),
         "data": calibration.data,
+        **({"added": sorted(calibration.added)} if calibration.added else {}),
     }
     (path / _CALIBRATION).write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")

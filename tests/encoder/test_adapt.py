@@ -12,6 +12,7 @@ from deid.cli import main
 from deid.encoder.adapt import Annotated, Plan, adapt
 from deid.encoder.config import EncoderConfig
 from deid.encoder.corpus import TrainingText, TrainingType
+from deid.encoder.model import DescriptionEncoder
 from deid.encoder.network import Network
 from deid.encoder.weights import Calibration, ModelFolder
 from deid.encoder.words import SHAPE_COUNT
@@ -79,6 +80,8 @@ def test_types_are_learned_and_the_others_kept(base: Path, tmp_path: Path) -> No
     calibration = made.calibration()
     assert calibration.thresholds["PERSON"] == 0.21
     assert 0.04 <= calibration.thresholds["DOCKET"] <= 0.6
+    described = DescriptionEncoder(tmp_path / "new").describe(TYPES, thresholds={"PERSON": 0.3})
+    assert calibration.added == ["DOCKET"] and described.first[described.names.index("DOCKET")]
     assert made.digest == adapted.folder.digest != ModelFolder.open(base).digest
     earlier, later = ModelFolder.open(base).weights(), made.weights()
     changed = {name for name in later if not np.array_equal(earlier[name], later[name])}

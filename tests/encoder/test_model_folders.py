@@ -85,6 +85,19 @@ def test_a_run_names_the_model(folder: Path) -> None:
     assert [word for word in ("Ortiz", "Hill", "side", "Lima", "Clinic") if word in output] == []
 
 
+def test_lint_tries_new_types_on_it(folder: Path) -> None:
+    policy = folder / "examples.yaml"
+    policy.write_text(
+        POLICY.replace("{threshold}", "1") + "    examples: [Lima, Hillside]\n", encoding="utf-8"
+    )
+    called = CliRunner().invoke(
+        main, ["policy", "lint", str(policy), "--model", str(folder / "model"), "--json"]
+    )
+    # Under a threshold of 1 nothing is found, which only who has asked the model can say.
+    reasons = [finding["reason"] for finding in json.loads(called.stdout)]
+    assert any("does not find 4 of 4 of its own mentions" in reason for reason in reasons)
+
+
 def test_the_threshold_of_the_policy_counts(folder: Path) -> None:
     source = (folder / "notes.jsonl", "--policy", folder / "strict.yaml", "--model", folder / "model")
     lines = deid("detect", *source).splitlines()

@@ -123,7 +123,7 @@ class CrossEncoder:
         return PairedTypes(
             plain.names,
             plain.thresholds,
-            plain.unseen,
+            plain.first,
             tuple(descriptions.values()),
             min(self.config.window, room - longest),
         )

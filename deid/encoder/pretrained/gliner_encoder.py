@@ -119,7 +119,7 @@ class GlinerEncoder:
             }
             names = dict(sorted(chosen.items(), key=lambda pair: pair[1]))
             passes += self._packed(names, float(threshold), plain.names)
-        return LabelledTypes(plain.names, plain.thresholds, plain.unseen, tuple(passes))
+        return LabelledTypes(plain.names, plain.thresholds, plain.first, tuple(passes))
 
     def _packed(self, labels: Mapping[str, int], threshold: float, names: Sequence[str]) -> Iterator[Labels]:
         """Fill half of what the model reads with labels, the other half stays for text."""

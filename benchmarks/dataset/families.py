@@ -1,6 +1,6 @@
 """The catalogue of entity types: read, validate and count.
 
-``python benchmarks/dataset/catalogue.py [FILE ...]`` checks families of types; exits 1 if anything is wrong.
+``python benchmarks/dataset/families.py [FILE ...]`` checks families of types; exits 1 if anything is wrong.
 """
 
 from __future__ import annotations
