@@ -32,8 +32,8 @@ class DescribedTypes:
     Args:
         names: T type names; they only label the output.
         thresholds: [T] least probability for each type.
-        first: [T] whether a word belongs to the type wherever that reaches its threshold, whatever others reach:
-            types that the model was not calibrated on, or that it has learned since.
+        first: [T] whether a word belongs to the type wherever that reaches its threshold, whatever others
+            reach: types that the model was not calibrated on, or that it has learned since.
     """
 
     names: tuple[str, ...]

@@ -37,8 +37,8 @@ class Calibration:
         thresholds: Threshold by entity type.
         descriptions: Digest of the description each threshold was measured with, by entity type.
         data: Digest of the notes measured on.
-        added: Types that the model has learned since, from notes of somebody's own. They come before the others
-            where both reach their thresholds, as types do that the model was not calibrated on.
+        added: Types that the model has learned since, from notes of somebody's own. They come before the
+            others where both reach their thresholds, as types do that the model was not calibrated on.
     """
 
     recall: float
