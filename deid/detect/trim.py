@@ -25,6 +25,7 @@ _WORD = re.compile(r"[^\W\d_]+")
 _FIRST = re.compile(r"([^\s.:#]+)[.:#]*\s+|([^\s.:#\d]+)[.:#]+|#")
 _LAST = re.compile(r"(?P<sign>[,(/-]?)[ ]?(?P<word>[^\s,(/]+)$")
 _POSSESSIVE = re.compile(r"['’]s?$")
+_REST = re.compile(r"[\w.-]*")
 _LAST_WORD = re.compile(r"[ ,]+([^\s,]+)$")
 _NOT_LETTER = re.compile(r"[^a-z]")
 # Degrees that are also surnames, states or words: they need a comma before them.
@@ -133,11 +134,15 @@ def _without_degrees(text: str, start: int, end: int) -> tuple[int, int]:
     if possessive := _POSSESSIVE.search(text, start, end):
         end = possessive.start()
     while last := _LAST.search(text, start, end):
-        plain = _NOT_LETTER.sub("", last["word"].casefold())
+        # The finding may end inside: at the M of `M.D.`
+        rest = _REST.match(text, end)
+        word = last["word"] + (rest.group() if rest else "")
+        plain = _NOT_LETTER.sub("", word.casefold())
         certain = plain not in _AMBIGUOUS or last["sign"] == ","
-        capitals = sum(sign.isupper() for sign in last["word"]) * 2 >= len(plain)
+        capitals = sum(sign.isupper() for sign in word) * 2 >= len(plain)
+        small = len(plain) > 2 and not any(plain in word_list(name) for name in _KNOWN_NAMES)
         left = text[start : last.start()].rstrip(" ,(/-")
-        if not (left and certain and capitals and plain in word_list("degrees")):
+        if not (left and certain and (capitals or small) and plain in word_list("degrees")):
             break
         end = start + len(left)
     return start, end

@@ -18,6 +18,8 @@ POLICY = load_policy("safe-harbor")
         ("Leocadia Ruiz, M.D.", "CLINICIAN_NAME", "Leocadia Ruiz"),
         ("Mark Teasdale MRPharmS", "CLINICIAN_NAME", "Mark Teasdale"),
         ("Ana Lima, PA-C, MPH", "CLINICIAN_NAME", "Ana Lima"),
+        ("isla fitzroy lpn", "CLINICIAN_NAME", "isla fitzroy"),
+        ("Zohaib Qazi PGR-2", "CLINICIAN_NAME", "Zohaib Qazi"),
         ("Venkat's", "CLINICIAN_NAME", "Venkat"),
         # Another column or line.
         ("Xochitl Arroyo   MRN", "PATIENT_NAME", "Xochitl Arroyo"),
@@ -56,3 +58,12 @@ def test_what_is_taken_off(text: str, kind: str, left: str) -> None:
     made = trimmed(around, Finding(2, 2 + len(text), kind, 0.5, "encoder"), POLICY.type(kind))
     assert around[made.start : made.end] == left
     assert (made.entity_type, made.score, made.detector) == (kind, 0.5, "encoder")
+
+
+@pytest.mark.parametrize(
+    ("text", "left"), [("Margaret Lake, M.D.", "Margaret Lake"), ("Lake, M. seen", "Lake, M")]
+)
+def test_a_finding_may_end_inside_a_degree(text: str, left: str) -> None:
+    finding = Finding(0, text.index("M", 1) + 1, "CLINICIAN_NAME", 0.5, "encoder")
+    made = trimmed(text, finding, POLICY.type("CLINICIAN_NAME"))
+    assert text[made.start : made.end] == left
