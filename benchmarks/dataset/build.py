@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from families import check_families, read_families
 from check import HERE, SHORT, MarkedNote, check
+from families import check_families, read_families
 from passages import check_passages, read_passages
 from sought import check_sought, read_sought
 from standoff import build as build_standoff

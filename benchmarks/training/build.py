@@ -36,8 +36,8 @@ DATASET = HERE.parent / "dataset"
 PACKAGE = HERE.parents[1] / "deid"
 sys.path.insert(0, str(DATASET))
 
-from families import CatalogueType, read_families  # noqa: E402
 from check import MarkedNote, read_note  # noqa: E402
+from families import CatalogueType, read_families  # noqa: E402
 from sought import read_sought  # noqa: E402
 
 Record = dict[str, Any]
