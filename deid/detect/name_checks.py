@@ -29,6 +29,8 @@ _SPECIALTY_ENDING = re.compile(
     r"(?:olog(?:y|ic|ical)|iatry|iatrics?|ular|itis|osis|mia|oma|pathy|algia|phagia|pnea|therapy"
     r"|surg(?:ery|ical)|graphy|scopy|omy|plasty)$"
 )
+# What public clinical text writes, and nobody is called unless a list of names has it.
+_CLINICAL = ("clinical_abbreviations", "clinical_brands", "clinical_words", "drugs")
 _OPENERS = frozenset(
     {"good", "new", "north", "south", "east", "west", "first", "our", "sister", "st", "mount"}
 )
@@ -59,7 +61,13 @@ def _is_plausible(word: str) -> bool:
         return any(_is_listed(part) for part in parts) or all(
             _is_plausible(part) for part in parts if len(part) > 1
         )
-    return word not in word_list("common_words") and not (len(word) > 5 and _CLINICAL_ENDING.search(word))
+    if word in word_list("common_words") or _is_clinical(word):
+        return False
+    return not (len(word) > 5 and _CLINICAL_ENDING.search(word))
+
+
+def _is_clinical(word: str) -> bool:
+    return any(word in word_list(name) for name in _CLINICAL)
 
 
 def person_name(surface: str) -> bool:
@@ -140,7 +148,12 @@ def city(surface: str) -> bool:
 def _names_something(surface: str, *generic: str) -> bool:
     """Tell a name from a description: it opens with a name, and one word at least describes nothing."""
     words = [word.removesuffix("'s") for word in _full_words(surface)]
-    described = [word for word in words if any(word in word_list(name) for name in ("name_stops", *generic))]
+    described = [
+        word
+        for word in words
+        if any(word in word_list(name) for name in ("name_stops", *generic))
+        or (_is_clinical(word) and not _is_listed(word) and word not in word_list("cities"))
+    ]
     if not words or (words[0] in described and words[0] not in _OPENERS):
         return False
     named = [word for word in words if word not in described]
