@@ -23,7 +23,6 @@ def calibrate(
     texts: Sequence[TrainingText],
     *,
     recall: float = 0.98,
-    unseen: float | None = None,
 ) -> Calibration:
     """Choose for each type the highest threshold at which the stated share of its mentions is found.
 
@@ -37,7 +36,6 @@ def calibrate(
         types: The types to calibrate, by name.
         texts: Held-out texts, labelled with all of these types.
         recall: Share of mentions to be found, in 0..1.
-        unseen: Threshold for types that are not among them; that of all mentions together when None.
     """
     vectors = encoder.describe(types)
     scores: dict[str, list[float]] = defaultdict(list)
@@ -61,7 +59,7 @@ def calibrate(
         digest.update(repr((text.text, text.spans)).encode())
     return Calibration(
         recall=recall,
-        pooled=pooled if unseen is None else unseen,
+        pooled=pooled,
         thresholds=thresholds,
         descriptions={kind: description_digest(types[kind]) for kind in thresholds},
         data=f"sha256:{digest.hexdigest()}",
