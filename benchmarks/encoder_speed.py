@@ -34,7 +34,7 @@ from throughput import machine, texts
 
 from deid.audit.measures import JudgedNote, judge, precision, recall, typed_strict_f1
 from deid.encoder.model import DescriptionEncoder, TypeVectors
-from deid.encoder.weights import ModelFolder, default_folder, has_ranges
+from deid.encoder.weights import WORDINGS, ModelFolder, default_folder, has_ranges
 from deid.encoder.words import Words
 from deid.formats.gold import Gold, read_gold
 from deid.note import Finding
@@ -213,6 +213,7 @@ def exports(model: Path, folder: Path, precisions: Sequence[str]) -> dict[str, P
         per_channel=True,
         weight_type=QuantType.QInt8,
     )
+    (made["dynamic int8"] / WORDINGS).unlink(missing_ok=True)  # of another text graph
     ModelFolder.sealed(made["dynamic int8"])
     return made
 
