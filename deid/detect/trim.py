@@ -140,7 +140,9 @@ def _without_degrees(text: str, start: int, end: int) -> tuple[int, int]:
         plain = _NOT_LETTER.sub("", word.casefold())
         certain = plain not in _AMBIGUOUS or last["sign"] == ","
         capitals = sum(sign.isupper() for sign in word) * 2 >= len(plain)
-        small = len(plain) > 2 and not any(plain in word_list(name) for name in _KNOWN_NAMES)
+        small = (
+            word.islower() and len(plain) > 2 and not any(plain in word_list(name) for name in _KNOWN_NAMES)
+        )
         left = text[start : last.start()].rstrip(" ,(/-")
         if not (left and certain and (capitals or small) and plain in word_list("degrees")):
             break

@@ -38,6 +38,8 @@ POLICY = load_policy("safe-harbor")
         # What stays as it is.
         ("Jing MA", "PATIENT_NAME", "Jing MA"),
         ("THUY DO", "PATIENT_NAME", "THUY DO"),
+        ("Nguyen Lac", "PATIENT_NAME", "Nguyen Lac"),
+        ("Zayde Mot", "RELATIVE_NAME", "Zayde Mot"),
         ("Roe\nOkonkwo", "PATIENT_NAME", "Roe\nOkonkwo"),
         ("KEREKES  LASZLO", "PATIENT_NAME", "KEREKES  LASZLO"),
         ("Dr", "CLINICIAN_NAME", "Dr"),
