@@ -32,6 +32,17 @@ from deid.policy_file import dotted
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _MARK = "phi"
 _PART = re.compile(r"\{\{(\w+)\}\}")
+# Letters by blocks, not one by one: a class of six ranges instead of six hundred compiles in a quarter of the
+# time. Where a block holds both cases in turn (Latin Extended, Cyrillic Supplement, Vietnamese), both count as
+# either; of the signs that are no letters only rare ones of other scripts are taken along.
+_CASED = r"\x{100}-\x{2AF}\x{460}-\x{52F}\x{1E00}-\x{1FFF}"
+_UNCASED = (
+    r"\x{AA}\x{B5}\x{BA}\x{560}-\x{10FF}\x{1100}-\x{1DFF}\x{2C00}-\x{2DFF}\x{3040}-\x{D7FF}\x{F900}-\x{FEFE}"
+)
+_UPPER = r"A-Z\x{C0}-\x{D6}\x{D8}-\x{DE}\x{370}-\x{3AB}\x{400}-\x{42F}\x{531}-\x{556}" + _CASED
+_LOWER = r"a-z\x{DF}-\x{F6}\x{F8}-\x{FF}\x{3AC}-\x{3FF}\x{430}-\x{45F}\x{557}-\x{55F}" + _CASED
+_CLASSES = {"L": _UPPER + _LOWER + _UNCASED, "Lu": _UPPER, "Ll": _LOWER}
+_IN_PATTERN = re.compile(r"\\p(?:\{(L[ul]?)\}|(L))|\\.|[\[\]]", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +130,21 @@ def _insert(pattern: Any, parts: Mapping[str, str]) -> Any:
     return _PART.sub(fragment, pattern) if isinstance(pattern, str) else pattern
 
 
+def _by_blocks(pattern: str) -> str:
+    """Write the letter classes of a pattern out as ranges of blocks."""
+    inside = False
+
+    def part(match: re.Match[str]) -> str:
+        nonlocal inside
+        if name := match[1] or match[2]:
+            return _CLASSES[name] if inside else f"[{_CLASSES[name]}]"
+        # ``[]...]`` and ``[[:alpha:]]`` are not written in rules: folding and \\p do without them.
+        inside = {"[": True, "]": False}.get(match[0], inside)
+        return match[0]
+
+    return _IN_PATTERN.sub(part, pattern)
+
+
 @lru_cache(maxsize=4096)  # the rules of several policies; re2 keeps fewer than one has
 def compile_pattern(pattern: str, *, ignore_case: bool) -> Any:
     """Compile a pattern for folded UTF-8 bytes; ``^`` and ``$`` match at line ends.
@@ -144,7 +170,7 @@ def compile_pattern(pattern: str, *, ignore_case: bool) -> Any:
     options.case_sensitive = not ignore_case
     options.log_errors = False
     try:
-        compiled = re2.compile(f"(?m){pattern}".encode(), options)
+        compiled = re2.compile(f"(?m){_by_blocks(pattern)}".encode(), options)
     except re2.error as error:
         reason = error.args[0]
         raise ValueError(

@@ -56,7 +56,8 @@ class Linear(nn.Linear):
     def _widen(self, input: Tensor) -> None:
         """Follow the extremes of the inputs, slowly; at once where there are none yet."""
         seen = torch.stack((input.amin(), input.amax())).float().to(self.range.device)
-        share = 0.02 if bool(self.range.any()) else 1.0
+        # No branch on a value: a compiled layer would fall into pieces at it.
+        share = torch.where(self.range.any(), 0.02, 1.0)
         self.range.lerp_(seen, share)
 
 

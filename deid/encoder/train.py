@@ -82,6 +82,8 @@ class TrainingSpec(BaseModel):
         kept: Weight of what the model that the run starts from says of types of which a text says nothing, so
             that they are not forgotten (Li and Hoiem 2016); 0 for none.
         quantized: Texts are read as 8-bit arithmetic will read them, so that the weights learn to bear it.
+        compiled: Layers are compiled first, which takes a minute and a C++ compiler; steps take a quarter less
+            time after it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -106,6 +108,7 @@ class TrainingSpec(BaseModel):
     frozen_layers: int = 0
     kept: float = 0.0
     quantized: bool = False
+    compiled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +175,9 @@ class Trainer:
         for frozen in self._frozen():
             frozen.requires_grad_(False)
         self._earlier = copy.deepcopy(self._network).requires_grad_(False) if spec.kept else None
+        if spec.compiled:
+            for layer in self._network.layers:
+                layer.compile(dynamic=True)
         self._optimizer = self._make_optimizer()
         types = read_types(spec.types, folder)
         refiller = Refiller.read(folder / spec.pools) if spec.pools else None
