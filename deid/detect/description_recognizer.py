@@ -19,7 +19,7 @@ from deid.detect.nlp import text_of
 from deid.detect.presidio_registry import DescriptionRecognizerConfig, register
 from deid.detect.results import as_results, narrowed
 from deid.detect.trim import trimmed
-from deid.encoder.decode import Mention, decode
+from deid.encoder.decode import FURTHER, Mention, decode, reach
 from deid.encoder.interface import DescribedTypes, Encoder, WordScorer
 from deid.encoder.load import load_encoder
 from deid.encoder.windows import FloatArray
@@ -73,8 +73,8 @@ class PolicyEncoder:
             entity_type: A type of the policy that the encoder looks for.
 
         Returns:
-            For each text sorted, disjoint findings. A score is a threshold at which all of it is found: the
-            lowest probability of its words, rounded down to 3 decimals.
+            For each text sorted, disjoint findings. A score is the highest threshold at which all of it is
+            found, rounded down to 3 decimals.
 
         Raises:
             UsageError: if the encoder does not score words.
@@ -100,16 +100,16 @@ class PolicyEncoder:
         found: list[Finding] = []
         above = np.inf
         for level in CANDIDATE_LEVELS:
-            if not ((own >= level) & (own < above)).any():
-                continue  # no other word reaches this step
+            if not any(((own >= share * level) & (own < share * above)).any() for share in (1, FURTHER)):
+                continue  # no other word reaches this step, or goes with one that does
             thresholds[at] = level
             mentions = decode(text, words, both, thresholds, first=self.types.first)
             for mention, finding in self._kept(text, mentions):
                 if mention.type_index != at or any(_place(finding) == _place(each) for each in found):
                     continue
-                lowest = _lowest(text, words, own, mention)
+                highest = _highest(text, words, own, mention)
                 # Found at this step and not at the one before: another type was the stronger one there.
-                score = lowest if lowest < above else level
+                score = highest if highest < above else level
                 candidate = replace(finding, score=max(int(score * 1000) / 1000, CANDIDATE_LEVELS[-1]))
                 parts = [each for each in found if each.start < finding.end and finding.start < each.end]
                 if all(_alike(candidate, each) for each in parts):
@@ -156,12 +156,12 @@ def _joined(text: str, found: Sequence[Finding]) -> list[Finding]:
     return joined
 
 
-def _lowest(text: str, words: Words, own: FloatArray, mention: Mention) -> float:
-    """Return the lowest probability among the words of a mention; signs between them do not count."""
+def _highest(text: str, words: Words, own: FloatArray, mention: Mention) -> float:
+    """Return the highest threshold at which a mention is found; signs between its words do not count."""
     first = int(np.searchsorted(words.ends, mention.start, "right"))
     last = int(np.searchsorted(words.starts, mention.end, "left"))
     letters = [each for each in range(first, last) if text[words.starts[each]].isalnum()]
-    return float(own[letters].min())
+    return reach(own[letters])
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from deid.encoder.corpus import TrainingText
+from deid.encoder.decode import reach
 from deid.encoder.describe import Described
 from deid.encoder.model import DescriptionEncoder, description_digest
 from deid.encoder.weights import Calibration
@@ -26,10 +27,10 @@ def calibrate(
 ) -> Calibration:
     """Choose for each type the highest threshold at which the stated share of its mentions is found.
 
-    The score of a mention is the lowest, over its words, of the strongest probability of any type: a mention
-    is covered if every word is, under whatever type. With n mentions sorted by score, the k-th lowest is the
-    threshold, k = floor((n + 1) (1 - recall)): the split-conformal choice, valid for exchangeable mentions
-    (Angelopoulos and Bates 2021, section 1).
+    The score of a mention is the highest threshold at which the strongest probabilities of any type cover all
+    its words (`deid.encoder.decode.reach`): a mention is covered if every word is, under whatever type. With
+    n mentions sorted by score, the k-th lowest is the threshold, k = floor((n + 1) (1 - recall)): the
+    split-conformal choice, valid for exchangeable mentions (Angelopoulos and Bates 2021, section 1).
 
     Args:
         encoder: The model.
@@ -48,7 +49,7 @@ def calibrate(
                 last = int(np.searchsorted(split.starts, end, "left"))
                 letters = [i for i in range(first, last) if text.text[split.starts[i]].isalnum()]
                 if kind in types and letters:
-                    scores[kind].append(float(inside[letters].max(1).min()))
+                    scores[kind].append(reach(inside[letters].max(1)))
     everything = [score for values in scores.values() for score in values]
     pooled = _quantile(everything, recall) if everything else 0.5
     thresholds = {

@@ -14,6 +14,7 @@ from deid.encoder.words import Words
 
 _BEGIN = 0.5
 _TOGETHER = 0.5
+FURTHER = 0.25  # share of its threshold that a word needs beside one that reaches it
 _APART = re.compile(r"\n[ \t]*\n|\t|[ ]{3}")  # an empty line, another column
 _STRONGEST = 3  # types that together may say "PHI, role unclear"
 
@@ -44,6 +45,7 @@ class _Reading:
     inside: FloatArray
     begin: FloatArray
     covered: npt.NDArray[np.bool_]
+    sure: npt.NDArray[np.bool_]
     best: npt.NDArray[np.intp]
     first: npt.NDArray[np.bool_] | None
 
@@ -68,15 +70,16 @@ class _Reading:
         )
 
     def mention(self, first: int, last: int) -> Mention | None:
-        """Trim signs from the ends and choose the type; None if nothing but signs is left."""
+        """Trim signs from the ends and choose the type; None if no word that reaches a threshold is left."""
         while first < last and not self.text[self.words.starts[first]].isalnum():
             first += 1
         while last > first and not self.text[self.words.starts[last - 1]].isalnum():
             last -= 1
-        if first == last:
+        sure = self.sure[first:last]
+        if not sure.any():
             return None
         means = self.inside[first:last].mean(0)
-        ahead = self.first is not None and self.first[self.best[first:last]].mean() > 0.5
+        ahead = self.first is not None and self.first[self.best[first:last][sure]].mean() > 0.5
         kind = int((means * self.first if ahead else means).argmax())
         start, end = int(self.words.starts[first]), int(self.words.ends[last - 1])
         return Mention(start, end, kind, round(float(means[kind]), 3))
@@ -92,8 +95,10 @@ def decode(
 ) -> tuple[Mention, ...]:
     """Join words into mentions.
 
-    A word belongs to a mention if a type reaches its threshold there, or if the strongest types together do
+    A mention needs a word at which a type reaches its threshold, or at which the strongest types together do
     where each alone stays below it (a name that is as likely a relative's as a patient's is still a name).
+    Words beside it belong to it from a quarter of the threshold on: a weak word alone is as a rule none, and
+    one in a name is as a rule part of it (the two thresholds of Canny 1986).
 
     Args:
         text: The text, for the signs between words.
@@ -106,8 +111,10 @@ def decode(
     inside, begin = probabilities
     if not len(words) or not inside.shape[1]:
         return ()
-    covered = _covered(inside, thresholds)
-    reading = _Reading(text, words, inside, begin, covered, _best(inside / thresholds, first), first)
+    sure = _sure(inside, thresholds)
+    reached = inside / thresholds
+    covered = sure | (reached >= FURTHER).any(1)
+    reading = _Reading(text, words, inside, begin, covered, sure, _best(reached, first), first)
     mentions: list[Mention] = []
     position = 0
     while position < len(words):
@@ -136,8 +143,17 @@ def _best(reached: FloatArray, first: npt.NDArray[np.bool_] | None) -> npt.NDArr
     return chosen
 
 
-def _covered(inside: FloatArray, thresholds: FloatArray) -> npt.NDArray[np.bool_]:
-    """Say for each word whether it belongs to some mention: [W] booleans.
+def reach(probabilities: FloatArray) -> float:
+    """Return the highest threshold at which `decode` finds words as one mention.
+
+    Args:
+        probabilities: [W] of the words.
+    """
+    return float(min(probabilities.max(), probabilities.min() / FURTHER))
+
+
+def _sure(inside: FloatArray, thresholds: FloatArray) -> npt.NDArray[np.bool_]:
+    """Say for each word whether it makes a mention: [W] booleans.
 
     What the strongest types reach together counts from the threshold of the strongest of them, if that is a
     higher one: who sets a high threshold wants few finds.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from deid.encoder.decode import decode, merge_windows
+from deid.encoder.decode import decode, merge_windows, reach
 from deid.encoder.words import WordPieces
 
 LOW, HIGH = 0.02, 0.95
@@ -64,6 +64,25 @@ def test_a_high_threshold_counts_for_types_together_too(
     inside = np.asarray([[0.6, 0.1]], dtype=np.float32)
     limits = np.full(2, threshold, dtype=np.float32)
     assert len(decode("Lima", pieces.split("Lima"), (inside, 0 * inside), limits)) == count
+
+
+@pytest.mark.parametrize(
+    ("probabilities", "expected"),
+    [
+        ((0.6, 0.2, 0.1), ["Ana Lima"]),
+        ((0.2, 0.6, 0.2), ["Ana Lima today"]),
+        ((0.4, 0.4, 0.4), []),
+        ((0.1, 0.1, 0.6), ["today"]),
+    ],
+)
+def test_a_weak_word_belongs_to_a_mention_beside_a_sure_one(
+    pieces: WordPieces, probabilities: tuple[float, ...], expected: list[str]
+) -> None:
+    text = "Ana Lima today"
+    inside = np.asarray(probabilities, dtype=np.float32)[:, None]
+    mentions = decode(text, pieces.split(text), (inside, 0 * inside), np.full(1, 0.5, dtype=np.float32))
+    assert [text[mention.start : mention.end] for mention in mentions] == expected
+    assert (reach(inside[:2, 0]) >= 0.5) == (text[:8] in " ".join(expected))
 
 
 def test_no_words_and_no_types(pieces: WordPieces) -> None:
