@@ -82,8 +82,8 @@ class TrainingSpec(BaseModel):
         kept: Weight of what the model that the run starts from says of types of which a text says nothing, so
             that they are not forgotten (Li and Hoiem 2016); 0 for none.
         quantized: Texts are read as 8-bit arithmetic will read them, so that the weights learn to bear it.
-        compiled: Layers are compiled first, which takes a minute and a C++ compiler; steps take a quarter less
-            time after it.
+        compiled: Layers are compiled first, which takes a minute and a C++ compiler; steps take a quarter
+            less time after it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
