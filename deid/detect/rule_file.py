@@ -32,9 +32,9 @@ from deid.policy_file import dotted
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _MARK = "phi"
 _PART = re.compile(r"\{\{(\w+)\}\}")
-# Letters by blocks, not one by one: with a class of a few ranges instead of six hundred, patterns compile in a
-# seventh of the time. Where a block holds both cases in turn (Latin Extended, Cyrillic Supplement, Vietnamese),
-# both count as either; of the signs that are no letters only rare ones of other scripts are taken along.
+# Letters by blocks, not one by one: with a class of a few ranges instead of six hundred, patterns compile in
+# a seventh of the time. Where a block holds both cases in turn (Latin Extended, Cyrillic Supplement,
+# Vietnamese), both count as either; of the signs that are no letters only rare ones of other scripts are in.
 _CASED = r"\x{100}-\x{2AF}\x{460}-\x{52F}\x{1E00}-\x{1FFF}"
 _UNCASED = (
     r"\x{AA}\x{B5}\x{BA}\x{560}-\x{10FF}\x{1100}-\x{1DFF}\x{2C00}-\x{2DFF}\x{3040}-\x{D7FF}\x{F900}-\x{FEFE}"
