@@ -3,8 +3,8 @@
     python benchmarks/zero_shot.py [--model DIR] [--split test]
 
 Each passage is asked for one type; a third of them hold none, and all are full of ordinary PHI. Types are
-asked for in four wordings and in all of them together, alone and beside the types of `safe-harbor`. The
-threshold is the one that is best on the dev families, for all types one. ``--split dev`` prints the dev
+asked for in four wordings and in all of them together, and by the one line with the contrast or with six
+surface forms, alone and beside the types of `safe-harbor`. The threshold is the one that is best on the dev families, for all types one. ``--split dev`` prints the dev
 families only. The test families are for measuring only: nobody reads what is found in them.
 
 F1 counts a mention as found if its offsets are exact; "overlap" lets any overlap count. False finds are
@@ -37,7 +37,8 @@ from passages import Passage, read_passages  # noqa: E402
 
 DEV_FAMILIES = frozenset({"court", "tribal", "farming_and_fishing", "travel", "digital_life"})
 Offsets = tuple[int, int]
-WORDINGS = ("line", "rich", "terse", "colloquial", "all")
+WORDINGS = ("line", "line+contrast", "line+examples", "rich", "terse", "colloquial", "all")
+EXAMPLES = 6
 GRID = tuple(round(float(value), 3) for value in np.geomspace(0.02, 0.95, 24))
 
 
@@ -107,7 +108,7 @@ def main() -> None:
     encoder = DescriptionEncoder(arguments.model)
     measured = Measured.of(encoder, test=arguments.split == "test")
     results: dict[str, Any] = {}
-    print(f"{'wording':<12}{'company':<10}{'threshold':>10}" + "".join(f"{n:>15}" for n in _columns()))
+    print(f"{'wording':<14}{'company':<10}{'threshold':>10}" + "".join(f"{n:>15}" for n in _columns()))
     for wording in WORDINGS:
         for beside in (False, True):
             setting = measured.setting(wording, beside=beside)
@@ -116,7 +117,7 @@ def main() -> None:
             company = "shipped" if beside else "alone"
             results[f"{wording}, {company}"] = {"threshold": threshold, **rounded(shown)}
             numbers = "".join(f"{value:>15.3f}" for value in rounded(shown).values())
-            print(f"{wording:<12}{company:<10}{threshold:>10.3f}{numbers}")
+            print(f"{wording:<14}{company:<10}{threshold:>10.3f}{numbers}")
     if measured.test and arguments.model is None:
         beside_shipped = measured.setting("rich", beside=True)
         threshold = results["rich, shipped"]["threshold"]
@@ -225,7 +226,12 @@ def worded(kind: CatalogueType, wording: str) -> Asked:
     """
     if wording == "all":
         return Asked(kind.rich, (kind.line, kind.terse, kind.colloquial), contrast=kind.contrast)
-    return Asked(kind.wordings[wording])
+    wording, _, added = wording.partition("+")
+    return Asked(
+        kind.wordings[wording],
+        examples=kind.surfaces[:EXAMPLES] if added == "examples" else (),
+        contrast=kind.contrast if added == "contrast" else None,
+    )
 
 
 def best(scored: Sequence[Scored], setting: Setting) -> float:
