@@ -4,8 +4,9 @@
 
 Each passage is asked for one type; a third of them hold none, and all are full of ordinary PHI. Types are
 asked for in four wordings and in all of them together, and by the one line with the contrast or with six
-surface forms, alone and beside the types of `safe-harbor`. The threshold is the one that is best on the dev families, for all types one. ``--split dev`` prints the dev
-families only. The test families are for measuring only: nobody reads what is found in them.
+surface forms, alone and beside the types of `safe-harbor`. The threshold is the one that is best on the dev
+families, for all types one. ``--split dev`` prints the dev families only. The test families are for measuring
+only: nobody reads what is found in them.
 
 F1 counts a mention as found if its offsets are exact; "overlap" lets any overlap count. False finds are
 passages without the type in which something is found all the same. Results go to results/zero-shot.json.
