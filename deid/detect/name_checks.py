@@ -207,6 +207,12 @@ def initials(surface: str) -> bool:
     return surface.rstrip("0123456789").casefold() not in word_list("cell_words")
 
 
+def signature(surface: str) -> bool:
+    """Accept initials, or two people's, that sign: every part as `initials` and no common word."""
+    parts = [part for part in re.split(r"[:/.]", surface.rstrip("0123456789")) if part]
+    return all(login(part) and initials(part) for part in parts)
+
+
 CHECKS: Mapping[str, Callable[[str], bool]] = MappingProxyType(
     {
         "person_name": person_name,
@@ -228,5 +234,6 @@ CHECKS: Mapping[str, Callable[[str], bool]] = MappingProxyType(
         "street": street,
         "uk_postcode": uk_postcode,
         "initials": initials,
+        "signature": signature,
     }
 )
