@@ -1,6 +1,6 @@
 """A second reading of the notes with the marks hidden: how often two readers disagree.
 
-    python benchmarks/dataset/second_reading.py sample FOLDER [--notes 100] [--seed 1]
+    python benchmarks/dataset/second_reading.py sample FOLDER [--notes 100] [--seed 1] [--batches 'train-p?']
     python benchmarks/dataset/second_reading.py compare FOLDER [--list SPLIT]
 
 `sample` writes plain texts ``NNN.txt`` and ``index.json``. The reader writes beside each a file
@@ -25,9 +25,9 @@ from deid.policy import load_policy
 Spans = set[tuple[int, int, str]]
 
 
-def sample(folder: Path, count: int, seed: int) -> None:
+def sample(folder: Path, count: int, seed: int, batches: str) -> None:
     """Draw notes and write them without marks."""
-    paths = [path for path in sorted((HERE / "notes").glob("*/*.txt")) if path.parent.name != SHORT]
+    paths = [path for path in sorted((HERE / "notes").glob(f"{batches}/*.txt")) if path.parent.name != SHORT]
     drawn = random.Random(seed).sample(paths, count)
     folder.mkdir(parents=True, exist_ok=True)
     index = {}
@@ -97,10 +97,11 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--notes", type=int, default=100)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--batches", default="*", help="folders of notes to draw from, as a pattern")
     parser.add_argument("--list", default="-", help="splits whose differences are printed, with commas")
     arguments = parser.parse_args()
     if arguments.command == "sample":
-        sample(arguments.folder, arguments.notes, arguments.seed)
+        sample(arguments.folder, arguments.notes, arguments.seed, arguments.batches)
     else:
         compare(arguments.folder, arguments.list)
 
