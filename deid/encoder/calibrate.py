@@ -15,7 +15,7 @@ from deid.encoder.model import DescriptionEncoder, description_digest
 from deid.encoder.weights import Calibration
 
 _FEWEST = 30  # mentions below which a type takes the value of all together
-_LOWEST, _HIGHEST = 0.05, 0.6
+_LOWEST, _HIGHEST = 0.05, 0.3
 
 
 def calibrate(
