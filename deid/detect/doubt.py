@@ -211,7 +211,8 @@ def _is_descent(text: str, finding: Finding) -> bool:
 
 def _is_no_job(text: str, finding: Finding) -> bool:
     """Say whether words are those for a patient, or for a clinician whom nothing calls by a job."""
-    words = _WORD.findall(text[finding.start : finding.end].casefold())
+    found = _WORD.findall(text[finding.start : finding.end].casefold())
+    words = [word for word in found if word not in _FUNCTION_WORDS]
     if word_list("person_words").issuperset(words):
         return True
     before = text[max(finding.start - _LOOK_BACK, 0) : finding.start]

@@ -20,6 +20,7 @@ _NUMBERS = frozenset({
     "ACCOUNT", "DEVICE", "FAX", "HEALTHPLAN", "IDNUM", "LICENSE", "MEDICALRECORD", "PHONE", "SSN", "VEHICLE",
     "ZIP",
 })  # fmt: skip
+_TOLD = frozenset({"AGE", "DATE", "PROFESSION"})
 _OTHER_FIELD = re.compile(r"[ \t]*\n[ \t]*|[ \t]{2,}")
 _WORD = re.compile(r"[^\W\d_]+")
 _FIRST = re.compile(r"([^\s.:#]+)[.:#]*\s+|([^\s.:#\d]+)[.:#]+|#")
@@ -68,7 +69,7 @@ def _cuts(tag: str) -> Iterator[_Cut]:
         yield from (_name_fields, _without_titles, _without_degrees)
     if tag in _NUMBERS:
         yield from (_number_fields, _without_labels)
-    if tag in _NAMES | _NUMBERS | _PLACES:
+    if tag in _NAMES | _NUMBERS | _PLACES | _TOLD:
         yield from (_without_first_words, _without_last_words)
     if tag == "DATE":
         yield _without_clock
