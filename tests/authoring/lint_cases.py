@@ -150,7 +150,7 @@ CASES: dict[str, tuple[list[tuple[str, str]], list[str]]] = {
         [HEAD + TYPE + "    hipaa: AR\n"],
     ),
     "DP018": (
-        [(HEAD + TYPE + "    threshold: 0.4\n", "types.PET.threshold")],
+        [(HEAD + TYPE + "    threshold: 0.7\n", "types.PET.threshold")],
         [HEAD + TYPE + "    threshold: calibrated\n"],
     ),
     "DP019": (

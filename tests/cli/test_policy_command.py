@@ -22,7 +22,7 @@ def deid(*arguments: str) -> Result:
 def own(tmp_path: Path) -> Path:
     path = tmp_path / "own.yaml"
     path.write_text(
-        "policy: own\nversion: '1'\nextends: safe-harbor\ntypes:\n  MRN: {operator: hash, threshold: 0.25}\n",
+        "policy: own\nversion: '1'\nextends: safe-harbor\ntypes:\n  MRN: {operator: hash, threshold: 0.45}\n",
         encoding="utf-8",
     )
     return path

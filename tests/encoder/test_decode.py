@@ -85,6 +85,16 @@ def test_a_weak_word_belongs_to_a_mention_beside_a_sure_one(
     assert (reach(inside[:2, 0]) >= 0.5) == (text[:8] in " ".join(expected))
 
 
+@pytest.mark.parametrize(("second", "expected"), [(0.6, ["Ana\nLima"]), (0.4, ["Ana"])])
+def test_a_weak_word_in_the_next_line_does_not(
+    pieces: WordPieces, second: float, expected: list[str]
+) -> None:
+    text = "Ana\nLima"
+    inside = np.asarray([0.6, second], dtype=np.float32)[:, None]
+    mentions = decode(text, pieces.split(text), (inside, 0 * inside), np.full(1, 0.5, dtype=np.float32))
+    assert [text[mention.start : mention.end] for mention in mentions] == expected
+
+
 def test_no_words_and_no_types(pieces: WordPieces) -> None:
     empty = np.zeros((0, 0), dtype=np.float32)
     assert decode("", pieces.split(""), (empty, empty), np.zeros(0, dtype=np.float32)) == ()
