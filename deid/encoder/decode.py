@@ -98,8 +98,8 @@ def decode(
 
     A mention needs a word at which a type reaches its threshold, or at which the strongest types together do
     where each alone stays below it (a name that is as likely a relative's as a patient's is still a name).
-    Words beside it in its line belong to it from a quarter of the threshold on: a weak word alone is as a rule
-    none, and one in a name is as a rule part of it (the two thresholds of Canny 1986).
+    Words beside it in its line belong to it from a quarter of the threshold on: a weak word alone is as a
+    rule none, and one in a name is as a rule part of it (the two thresholds of Canny 1986).
 
     Args:
         text: The text, for the signs between words.
