@@ -145,10 +145,12 @@ def _best(reached: FloatArray, first: npt.NDArray[np.bool_] | None) -> npt.NDArr
 
 
 def reach(probabilities: FloatArray) -> float:
-    """Return the highest threshold at which `decode` finds words as one mention.
+    """Return the highest threshold at which `decode` finds words of one line as one mention.
+
+    Of words over a line break it says too much where the one behind it is weak: that one is left out.
 
     Args:
-        probabilities: [W] of the words.
+        probabilities: [W] of the words, in 0..1.
     """
     return float(min(probabilities.max(), probabilities.min() / FURTHER))
 
