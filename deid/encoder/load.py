@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
@@ -14,6 +13,7 @@ from safetensors import safe_open
 from deid.encoder.exported import GRAPH_FILES, Exported, is_exported
 from deid.encoder.interface import Encoder
 from deid.encoder.model import DescriptionEncoder
+from deid.encoder.packed import count
 from deid.encoder.pretrained.card import read_card
 from deid.encoder.weights import default_folder
 from deid.errors import InputOutputError
@@ -130,4 +130,4 @@ def count_parameters(folder: Path) -> int:
         folder: A model folder that was not exported.
     """
     with safe_open(folder / _WEIGHTS, framework="numpy") as stream:
-        return sum(math.prod(stream.get_slice(name).get_shape()) for name in stream.keys())  # noqa: SIM118 - not a mapping
+        return count({name: stream.get_slice(name).get_shape() for name in stream.keys()})  # noqa: SIM118 - not a mapping

@@ -14,6 +14,7 @@ from safetensors.numpy import save_file
 
 from deid.encoder.config import EncoderConfig
 from deid.encoder.exported import GRAPH_FILES, Exported, is_exported
+from deid.encoder.packed import pack, unpack
 from deid.encoder.windows import FloatArray
 from deid.errors import InputOutputError, IntegrityError, UsageError
 
@@ -132,7 +133,7 @@ class ModelFolder:
         vocabulary: Path,
         calibration: Calibration,
     ) -> ModelFolder:
-        """Write a model folder; weights are stored in half precision.
+        """Write a model folder; weights are stored as `deid.encoder.packed` says.
 
         Args:
             path: The folder, made if need be.
@@ -143,9 +144,8 @@ class ModelFolder:
         """
         path.mkdir(parents=True, exist_ok=True)
         config.write(path / _CONFIG)
-        half = {name: np.ascontiguousarray(value, dtype=np.float16) for name, value in weights.items()}
         (path / WORDINGS).unlink(missing_ok=True)  # of other weights
-        save_file(half, path / _WEIGHTS, metadata={"format": "deid-encoder"})
+        save_file(pack(weights), path / _WEIGHTS, metadata={"format": "deid-encoder"})
         (path / _WEIGHTS).chmod(0o644)  # safetensors makes it readable by its owner only
         if vocabulary.resolve() != (path / _VOCABULARY).resolve():
             (path / _VOCABULARY).write_bytes(vocabulary.read_bytes())
@@ -213,7 +213,7 @@ class ModelFolder:
                 f" from, {exported.source}"
             )
         with safe_open(self.path / _WEIGHTS, framework="numpy") as stream:
-            return {name: np.asarray(stream.get_tensor(name), dtype=np.float32) for name in stream.keys()}  # noqa: SIM118 - not a mapping
+            return unpack({name: stream.get_tensor(name) for name in stream.keys()})  # noqa: SIM118 - not a mapping
 
 
 def _write_calibration(path: Path, calibration: Calibration) -> None:

@@ -58,3 +58,38 @@ def test_lengths_of_digit_runs_are_told_apart(pieces: WordPieces, left: str, rig
 def test_unknown_and_endless_words_have_one_piece(pieces: WordPieces) -> None:
     for word in ("x" * 1000, "\u0e01"):
         assert len(pieces.split(word).pieces) == 1
+
+
+@pytest.fixture(scope="module")
+def cased(tmp_path_factory: pytest.TempPathFactory) -> WordPieces:
+    special = [f"[{name}]\t0" for name in ("PAD", "UNK", "CLS", "SEP")]
+    likely = ("\u2581Lima", "\u2581lima", "Li", "ma", "\u2581by", "Jos", "e", "\u00e9", "79")
+    letters = {*"LIMAimasyb\u2581/,3J", *"dote"} - {"e"}
+    lines = [*special, *(f"{piece}\t-2" for piece in likely), *(f"{each}\t-9" for each in sorted(letters))]
+    path = tmp_path_factory.mktemp("cased") / "vocab.txt"
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return WordPieces(path)
+
+
+def test_a_cased_vocabulary_tells_case_and_spaces_apart(cased: WordPieces) -> None:
+    spaced, lower, glued = (cased.split(text) for text in ("by Lima", "by lima", "by/Lima"))
+    assert spaced.pieces[-1] != lower.pieces[-1]
+    assert spaced.first_piece.tolist() == [0, 1, 2]
+    assert glued.first_piece.tolist() == [0, 1, 2, 4]  # Li ma
+    assert cased.split("Lima").pieces.tolist() == cased.split("x Lima").pieces.tolist()[-1:]
+
+
+def test_an_accent_that_the_vocabulary_lacks_is_left_out(cased: WordPieces) -> None:
+    own, lacking = (cased.split(f",Jos{end}").pieces.tolist() for end in ("\u00e9", "\u00eb"))
+    assert own != lacking
+    assert lacking == cased.split(",Jose").pieces.tolist()
+
+
+@given(st.text(max_size=80))
+def test_every_word_has_a_piece_of_a_cased_vocabulary(cased: WordPieces, text: str) -> None:
+    words = cased.split(text)
+    assert (words.first_piece[1:] > words.first_piece[:-1]).all()
+
+
+def test_endless_words_have_one_piece_of_a_cased_vocabulary(cased: WordPieces) -> None:
+    assert len(cased.split("Lima" * 1000).pieces) == 1
