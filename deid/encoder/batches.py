@@ -44,11 +44,14 @@ class TrainingBatch:
         names: The T types.
         descriptions: A wording of each, in the order of `names`, in length buckets.
         parts: Labelled windows in length buckets.
+        own: Where another network reads the descriptions: one bucket of them, cut as texts are, and which of
+            the T types it holds, for the network to learn reading them itself.
     """
 
     names: tuple[str, ...]
     descriptions: tuple[Batch, ...]
     parts: tuple[Labelled, ...]
+    own: tuple[Batch, slice] | None = None
 
 
 class BatchMaker:
@@ -72,6 +75,7 @@ class BatchMaker:
         seed: int,
     ) -> None:
         self._corpora, self._types, self._pieces = corpora, types, pieces
+        self.describing: WordPieces | None = None  # cuts descriptions that another network reads
         self._texts, self._type_count, self._length = sizes
         self._seed = seed
         weights = np.asarray([corpus.weight for corpus in corpora])
@@ -91,11 +95,11 @@ class BatchMaker:
             words = self._pieces.split(corrupt(text.text, rng))
             drawn.append((corpus, text, words, self._window(words, rng)))
         chosen = self._choose_types([(corpus, text) for corpus, text, _, _ in drawn], rng)
-        names, descriptions = self._describe(chosen, rng)
+        names, descriptions, own = self._describe(chosen, rng, step)
         drawn.sort(key=lambda item: item[3].pieces)
         middle = len(drawn) // 2
         parts = [self._label(half, names) for half in (drawn[:middle], drawn[middle:]) if half]
-        return TrainingBatch(names, descriptions, tuple(parts))
+        return TrainingBatch(names, descriptions, tuple(parts), own)
 
     def _stretch(self, text: TrainingText, rng: np.random.Generator) -> TrainingText:
         """Cut a long text down to what a window can hold, between words and outside mentions."""
@@ -138,19 +142,30 @@ class BatchMaker:
         return tuple(chosen)
 
     def _describe(
-        self, names: Sequence[str], rng: np.random.Generator
-    ) -> tuple[tuple[str, ...], tuple[Batch, ...]]:
+        self, names: Sequence[str], rng: np.random.Generator, step: int
+    ) -> tuple[tuple[str, ...], tuple[Batch, ...], tuple[Batch, slice] | None]:
         """Word the types, shortest first, and lay the wordings out in buckets of like length."""
-        words = [self._pieces.split(self._wording(self._types[name], rng)) for name in names]
-        windows = []
-        for index, text in enumerate(words):
-            last = int(np.searchsorted(text.first_piece, self._length, "right")) - 1
-            windows.append(Window(index, 0, last, int(text.first_piece[last])))
-        windows.sort(key=lambda window: window.pieces)
+        texts = [self._wording(self._types[name], rng) for name in names]
+        reading = self.describing or self._pieces
+        words = [reading.split(text) for text in texts]
+        windows = sorted(
+            (self._beginning(each, index) for index, each in enumerate(words)), key=lambda each: each.pieces
+        )
         size = -(-len(windows) // _DESCRIPTION_BUCKETS)
-        buckets = (windows[first : first + size] for first in range(0, len(windows), size))
+        starts = range(0, len(windows), size)
         ordered = tuple(names[window.text_index] for window in windows)
-        return ordered, tuple(lay_out(bucket, words, self._pieces) for bucket in buckets)
+        buckets = tuple(lay_out(windows[first : first + size], words, reading) for first in starts)
+        if self.describing is None:
+            return ordered, buckets, None
+        first = starts[step % len(starts)]
+        cut = [self._pieces.split(texts[each.text_index]) for each in windows[first : first + size]]
+        own = lay_out([self._beginning(each, index) for index, each in enumerate(cut)], cut, self._pieces)
+        return ordered, buckets, (own, slice(first, first + len(cut)))
+
+    def _beginning(self, words: Words, index: int) -> Window:
+        """Return as much of a wording as is read."""
+        last = int(np.searchsorted(words.first_piece, self._length, "right")) - 1
+        return Window(index, 0, last, int(words.first_piece[last]))
 
     def _wording(self, kind: TrainingType, rng: np.random.Generator) -> str:
         """Word a type afresh: full, plain, or one of its further wordings, with some of its examples."""

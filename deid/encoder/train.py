@@ -79,6 +79,10 @@ class TrainingSpec(BaseModel):
         last_rate: Share of the peak rate that the linear decay after the warm-up ends at.
         checkpoint_minutes: Time between checkpoints.
         frozen_layers: Layers, from the first on, that stay as they are, and the embeddings with them.
+        described_by: A model folder whose network reads the descriptions. Its type vectors stay as they are;
+            the network learns to find what they stand for, and by a quarter of the descriptions a step to
+            read them as the other does. For a base that cannot read descriptions yet: the types have their
+            places from the first step on.
         kept: Weight of what the model that the run starts from says of types of which a text says nothing, so
             that they are not forgotten (Li and Hoiem 2016); 0 for none.
         quantized: Texts are read as 8-bit arithmetic will read them, so that the weights learn to bear it.
@@ -106,6 +110,7 @@ class TrainingSpec(BaseModel):
     last_rate: float = 0.03
     checkpoint_minutes: float = 5.0
     frozen_layers: int = 0
+    described_by: str = ""
     kept: float = 0.0
     quantized: bool = False
     compiled: bool = False
@@ -175,9 +180,11 @@ class Trainer:
         for frozen in self._frozen():
             frozen.requires_grad_(False)
         self._earlier = copy.deepcopy(self._network).requires_grad_(False) if spec.kept else None
+        self._describer, describing = self._other() if spec.described_by else (None, None)
         if spec.compiled:
-            for layer in self._network.layers:
-                layer.compile(dynamic=True)
+            for network in (self._network, *((self._describer,) if self._describer else ())):
+                for layer in network.layers:
+                    layer.compile(dynamic=True)
         self._optimizer = self._make_optimizer()
         types = read_types(spec.types, folder)
         refiller = Refiller.read(folder / spec.pools) if spec.pools else None
@@ -186,6 +193,7 @@ class Trainer:
         sizes = (spec.texts, spec.types_per_batch, spec.pieces)
         pieces = WordPieces(self._vocabulary)
         self._batches = BatchMaker(self.corpora, types, pieces, sizes=sizes, seed=spec.seed)
+        self._batches.describing = describing
         self._work = folder / spec.work
         self._work.mkdir(parents=True, exist_ok=True)
 
@@ -203,6 +211,22 @@ class Trainer:
         self._network = Network(self._config)
         layers = base.source_layers or None
         load_base(self._network, self._folder / base.weights, source_layers=layers)
+
+    def _other(self) -> tuple[Network, WordPieces]:
+        """Return the network that reads the descriptions and its pieces; begin with its scale and bias."""
+        folder = ModelFolder.open(self._folder / self._spec.described_by)
+        config = folder.config()
+        if config.projection != self._config.projection:
+            raise UsageError(
+                f"described_by: its vectors have {config.projection} numbers, not {self._config.projection}"
+            )
+        network = Network(config)
+        network.load(folder.weights())
+        network.to(self._device).requires_grad_(False)
+        with torch.no_grad():
+            for own, other in ((self._network.scale, network.scale), (self._network.bias, network.bias)):
+                own.copy_(other)
+        return network, WordPieces(folder.vocabulary())
 
     def _frozen(self) -> tuple[torch.nn.Module, ...]:
         """Return what is not trained: without its gradients a step takes two thirds of the time."""
@@ -285,8 +309,7 @@ class Trainer:
 
     def _loss(self, batch: TrainingBatch) -> Tensor:
         with torch.autocast(self._device.type, torch.bfloat16, enabled=self._halved):
-            described = (self._network.describe(*self._arrays(part)) for part in batch.descriptions)
-            types = torch.cat(tuple(described))
+            types = self._described(batch)
             scored = [self._score(self._network, part, types) for part in batch.parts]
         total, positives = torch.zeros((), device=self._device), 1.0
         for logits, part in zip(scored, batch.parts, strict=True):
@@ -296,7 +319,22 @@ class Trainer:
                 entropy = F.binary_cross_entropy_with_logits(logits[head].float(), target, reduction="none")
                 total = total + (entropy * weight).sum()
                 positives += float(labels.sum())
-        return total / positives + self._forgotten(batch, scored)
+        return total / positives + self._forgotten(batch, scored) + self._misread(batch, types)
+
+    def _described(self, batch: TrainingBatch) -> Tensor:
+        """Return [T, 2, P] type vectors, by whichever network reads the descriptions."""
+        reader = self._describer or self._network
+        with torch.set_grad_enabled(self._describer is None):
+            return torch.cat([reader.describe(*self._arrays(part)) for part in batch.descriptions])
+
+    def _misread(self, batch: TrainingBatch, types: Tensor) -> Tensor | float:
+        """Return how far the network's own reading of some descriptions is from the other's."""
+        if batch.own is None:
+            return 0.0
+        part, which = batch.own
+        with torch.autocast(self._device.type, torch.bfloat16, enabled=self._halved):
+            own = self._network.describe(*self._arrays(part))
+        return (1 - (own * types[which]).sum(-1)).mean()
 
     def _forgotten(self, batch: TrainingBatch, scored: Sequence[Tensor]) -> Tensor | float:
         """Return how far the network has left the earlier model where the texts say nothing of a type."""

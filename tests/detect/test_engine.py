@@ -64,7 +64,7 @@ def test_batches_equal_singles(detector: Detector) -> None:
     assert detector.detect([]) == []
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(st.sampled_from(TEXTS), max_size=6))
 def test_any_batch_equals_singles(detector: Detector, texts: list[str]) -> None:
     alone = {text: detector.detect([text])[0] for text in set(texts)}

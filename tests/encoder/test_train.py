@@ -186,6 +186,31 @@ def test_a_second_stage_starts_from_the_model_of_the_first(config: Path) -> None
         read_spec(config)
 
 
+def test_what_another_network_reads_is_learned_from_it(config: Path) -> None:
+    Trainer(read_spec(config), config.parent, device="cpu").train(lambda _: None)
+    spec = yaml.safe_load(config.read_text(encoding="utf-8"))
+    spec |= {"described_by": "model", "output": "second", "work": "second-work", "steps": 1}
+    config.write_text(yaml.safe_dump(spec), encoding="utf-8")
+    batch = Trainer(read_spec(config), config.parent, device="cpu")._batches.make(0)
+
+    def agreement(steps: int) -> float:
+        config.write_text(yaml.safe_dump(spec | {"steps": steps}), encoding="utf-8")
+        trainer = Trainer(read_spec(config), config.parent, device="cpu")
+        trainer.train(lambda _: None)
+        with torch.no_grad():
+            return -float(trainer._misread(batch, trainer._described(batch)))
+
+    assert batch.own is not None
+    assert batch.own[1].stop <= len(batch.names)
+    early = agreement(1)
+    assert agreement(20) > early + 0.1
+
+    spec["network"]["projection"] = 8
+    config.write_text(yaml.safe_dump(spec), encoding="utf-8")
+    with pytest.raises(UsageError, match="described_by"):
+        Trainer(read_spec(config), config.parent, device="cpu")
+
+
 def test_config_errors_name_the_place(config: Path) -> None:
     text = config.read_text(encoding="utf-8")
     config.write_text(text.replace("steps: 12", "steps: many"), encoding="utf-8")

@@ -64,7 +64,7 @@ ROUND_TRIPS: dict[str, tuple[str, Writer]] = {
 
 
 @pytest.mark.parametrize("name", ROUND_TRIPS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(gold=golds())
 def test_round_trip(name: str, gold: Gold, tmp_path_factory: pytest.TempPathFactory) -> None:
     file, write = ROUND_TRIPS[name]

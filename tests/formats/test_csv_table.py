@@ -88,7 +88,7 @@ def test_records(tmp_path: Path, row: bytes, note_id: str, reason: Reason | None
 
 
 @given(st.lists(st.tuples(st.text(min_size=1), cells, cells, st.binary())), st.sampled_from(["\n", "\r\n"]))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_round_trip(
     tmp_path_factory: pytest.TempPathFactory, records: list[tuple[str, str, str, bytes]], end: str
 ) -> None:

@@ -203,7 +203,7 @@ _VALUES = st.recursive(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     body=st.dictionaries(_NAMES, _VALUES, max_size=6), kind=st.sampled_from(["Patient", "Bundle", "Binary"])
 )

@@ -87,7 +87,7 @@ def test_bad_gold_is_refused_with_its_line(tmp_path: Path, record: object, messa
 @given(
     st.lists(st.tuples(texts, st.none() | st.dates(), st.sampled_from(["", "1"]), st.booleans()), max_size=4)
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_round_trip(
     tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, date | None, str, bool]]
 ) -> None:

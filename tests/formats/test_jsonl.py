@@ -132,7 +132,7 @@ def test_dropped_keys_are_gone(tmp_path: Path) -> None:
         st.tuples(st.text(min_size=1), texts, st.dictionaries(st.text(), values, max_size=3)), max_size=4
     )
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_round_trip(
     tmp_path_factory: pytest.TempPathFactory, records: list[tuple[str, str, dict[str, object]]]
 ) -> None:

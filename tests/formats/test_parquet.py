@@ -117,7 +117,7 @@ def test_a_column_whose_new_values_do_not_fit_may_be_null(tmp_path: Path) -> Non
     ),
     st.integers(1, 7),
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_round_trip(
     tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, str | None, int | None]], shard: int
 ) -> None:

@@ -94,7 +94,7 @@ def test_name_that_is_not_utf8(tmp_path: Path) -> None:
 
 
 @given(st.dictionaries(st.sampled_from(["a", "b/a", "b/c/d", "e f", "ü"]), st.tuples(st.booleans(), texts)))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_round_trip_keeps_every_byte(
     tmp_path_factory: pytest.TempPathFactory, notes: dict[str, tuple[bool, str]]
 ) -> None:

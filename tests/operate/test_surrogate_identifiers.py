@@ -176,7 +176,7 @@ def test_no_sign_no_number(kind: str, text: str) -> None:
         draw(kind, text)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.from_regex(r"[A-Za-z0-9]{1,4}([-/ .][A-Za-z0-9]{1,6}){0,3}", fullmatch=True))
 def test_any_number_keeps_its_shape(text: str) -> None:
     params = {"entity_type": "OTHER_ID", "keys": KEYS, "subject": Subject("p")}

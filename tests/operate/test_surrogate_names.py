@@ -268,7 +268,7 @@ _PARTS = st.sampled_from(
 _NAMES = st.lists(_PARTS, min_size=1, max_size=4).map(" ".join)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(_NAMES, st.lists(_NAMES, max_size=4), st.randoms())
 def test_order_of_mentions_does_not_matter(text: str, others: list[str], random: object) -> None:
     found = [("PATIENT_NAME", other) for other in {*others, text}]
@@ -281,7 +281,7 @@ def test_order_of_mentions_does_not_matter(text: str, others: list[str], random:
     assert results[0] == results[1]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(_NAMES)
 def test_never_the_original_and_the_same_case(text: str) -> None:
     params = {"entity_type": "PATIENT_NAME", "keys": KEYS, "subject": Subject("p")}

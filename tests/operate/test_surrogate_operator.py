@@ -180,7 +180,7 @@ def failure_of(text: str, params: dict[str, object]) -> str:
     return ""
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @example("ip_address", "add")
 @example("email", "add")
 @given(st.sampled_from(sorted(KINDS)), _TEXTS)
@@ -196,7 +196,7 @@ def test_any_text_gives_something_else_or_fails(kind: str, text: str) -> None:
     assert new == Surrogate().replace(text, params)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(_CASES, st.lists(_CASES, max_size=6), st.randoms(use_true_random=False))
 def test_the_order_of_mentions_never_matters(
     case: tuple[str, str], others: list[tuple[str, str]], order: random.Random
