@@ -180,7 +180,10 @@ class Trainer:
         for frozen in self._frozen():
             frozen.requires_grad_(False)
         self._earlier = copy.deepcopy(self._network).requires_grad_(False) if spec.kept else None
-        self._describer, describing = self._other() if spec.described_by else (None, None)
+        self._describer: Network | None = None
+        describing: WordPieces | None = None
+        if spec.described_by:
+            self._describer, describing = self._other()
         if spec.compiled:
             for network in (self._network, *((self._describer,) if self._describer else ())):
                 for layer in network.layers:
