@@ -1,4 +1,4 @@
-"""Makes the base of the weights that ship: the cased e5-small of twelve layers, with fewer pieces.
+"""Makes a larger base, of which nothing ships yet: the cased e5-small of twelve layers, with fewer pieces.
 
     python benchmarks/training/e5_base.py E5_SMALL_Q4_BIN OUT
 

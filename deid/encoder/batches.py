@@ -20,6 +20,15 @@ _POSITIVE_SHARE = 0.7  # of the types in a batch; the others are mostly absent f
 
 
 @dataclass(frozen=True, slots=True)
+class Passage:
+    """Words ``first_word`` to ``last_word`` (exclusive) of a text, as any vocabulary cuts them."""
+
+    text: str
+    first_word: int
+    last_word: int
+
+
+@dataclass(frozen=True, slots=True)
 class Labelled:
     """Windows with their labels.
 
@@ -28,12 +37,14 @@ class Labelled:
         inside: [B, W, T] 1 where a word lies in a mention of the type.
         begin: [B, W, T] 1 where a mention of the type begins.
         weight: [B, W, T] 0 where nothing is known (padding included), else 1.
+        passages: The B windows for networks that cut words into other pieces.
     """
 
     batch: Batch
     inside: FloatArray
     begin: FloatArray
     weight: FloatArray
+    passages: tuple[Passage, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +63,17 @@ class TrainingBatch:
     descriptions: tuple[Batch, ...]
     parts: tuple[Labelled, ...]
     own: tuple[Batch, slice] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Drawn:
+    """A text of a batch: as its corpus has it, as it is read, and the window of it that is."""
+
+    corpus: Corpus
+    text: TrainingText
+    read: str
+    words: Words
+    window: Window
 
 
 class BatchMaker:
@@ -92,11 +114,12 @@ class BatchMaker:
         for index in rng.choice(len(self._corpora), self._texts, p=self._shares):
             corpus = self._corpora[index]
             text = self._stretch(corpus.draw(rng), rng)
-            words = self._pieces.split(corrupt(text.text, rng))
-            drawn.append((corpus, text, words, self._window(words, rng)))
-        chosen = self._choose_types([(corpus, text) for corpus, text, _, _ in drawn], rng)
+            read = corrupt(text.text, rng)
+            words = self._pieces.split(read)
+            drawn.append(_Drawn(corpus, text, read, words, self._window(words, rng)))
+        chosen = self._choose_types([(each.corpus, each.text) for each in drawn], rng)
         names, descriptions, own = self._describe(chosen, rng, step)
-        drawn.sort(key=lambda item: item[3].pieces)
+        drawn.sort(key=lambda each: each.window.pieces)
         middle = len(drawn) // 2
         parts = [self._label(half, names) for half in (drawn[:middle], drawn[middle:]) if half]
         return TrainingBatch(names, descriptions, tuple(parts), own)
@@ -179,19 +202,15 @@ class BatchMaker:
         view = kind.views[int(rng.integers(len(kind.views)))]
         return render(view, examples=examples if form < 0.7 else ())
 
-    def _label(
-        self, drawn: Sequence[tuple[Corpus, TrainingText, Words, Window]], names: tuple[str, ...]
-    ) -> Labelled:
-        windows = [
-            Window(index, window.first_word, window.last_word, window.pieces)
-            for index, (_, _, _, window) in enumerate(drawn)
-        ]
-        batch = lay_out(windows, [words for _, _, words, _ in drawn], self._pieces)
+    def _label(self, drawn: Sequence[_Drawn], names: tuple[str, ...]) -> Labelled:
+        windows = [replace(each.window, text_index=index) for index, each in enumerate(drawn)]
+        batch = lay_out(windows, [each.words for each in drawn], self._pieces)
         shape = (len(drawn), batch.pool.shape[1], len(names))
         inside, begin, weight = (np.zeros(shape, dtype=np.float32) for _ in range(3))
-        for row, (corpus, text, words, window) in enumerate(drawn):
+        for row, each in enumerate(drawn):
+            text, words, window = each.text, each.words, each.window
             size = window.last_word - window.first_word
-            weight[row, :size] = self._known(corpus, names)
+            weight[row, :size] = self._known(each.corpus, names)
             for start, end, kind in text.spans:
                 first = int(np.searchsorted(words.ends, start, "right")) - window.first_word
                 last = int(np.searchsorted(words.starts, end, "left")) - window.first_word
@@ -210,7 +229,8 @@ class BatchMaker:
                     first = int(np.searchsorted(words.ends, start, "right")) - window.first_word
                     last = int(np.searchsorted(words.starts, end, "left")) - window.first_word
                     weight[row, max(first, 0) : max(min(last, size), 0), names.index(kind)] = 1
-        return Labelled(batch, inside, begin, weight)
+        passages = (Passage(each.read, each.window.first_word, each.window.last_word) for each in drawn)
+        return Labelled(batch, inside, begin, weight, tuple(passages))
 
     def _known(self, corpus: Corpus, names: tuple[str, ...]) -> FloatArray:
         """Return [T] 1 where a word outside all spans is a counterexample to a type, 0 where nobody knows."""

@@ -25,6 +25,7 @@ from deid.encoder.curve import add_to_curve
 from deid.encoder.network import Network
 from deid.encoder.refill import Refiller
 from deid.encoder.sources import read_corpus
+from deid.encoder.teacher import Teacher
 from deid.encoder.weights import Calibration, ModelFolder
 from deid.encoder.windows import Batch
 from deid.encoder.words import SHAPE_COUNT, WordPieces
@@ -83,6 +84,10 @@ class TrainingSpec(BaseModel):
             the network learns to find what they stand for, and by a quarter of the descriptions a step to
             read them as the other does. For a base that cannot read descriptions yet: the types have their
             places from the first step on.
+        teachers: Model folders. The network learns towards what they say together, the mean of their logits,
+            about every word and type of a batch; what one alone knows, and what both doubt.
+        taught: Share of the loss that is towards the teachers, where there are any; the rest is towards the
+            marks.
         kept: Weight of what the model that the run starts from says of types of which a text says nothing, so
             that they are not forgotten (Li and Hoiem 2016); 0 for none.
         quantized: Texts are read as 8-bit arithmetic will read them, so that the weights learn to bear it.
@@ -111,6 +116,8 @@ class TrainingSpec(BaseModel):
     checkpoint_minutes: float = 5.0
     frozen_layers: int = 0
     described_by: str = ""
+    teachers: tuple[str, ...] = ()
+    taught: float = 0.5
     kept: float = 0.0
     quantized: bool = False
     compiled: bool = False
@@ -184,12 +191,11 @@ class Trainer:
         describing: WordPieces | None = None
         if spec.described_by:
             self._describer, describing = self._other()
-        if spec.compiled:
-            for network in (self._network, *((self._describer,) if self._describer else ())):
-                for layer in network.layers:
-                    layer.compile(dynamic=True)
         self._optimizer = self._make_optimizer()
         types = read_types(spec.types, folder)
+        self._teachers = [Teacher(folder / each, types, self._device) for each in spec.teachers]
+        if spec.compiled:
+            self._compile()
         refiller = Refiller.read(folder / spec.pools) if spec.pools else None
         read = (read_corpus(corpus, folder, refiller=refiller, types=types) for corpus in spec.corpora)
         self.corpora = tuple(corpus for corpus in read if corpus is not None)
@@ -214,6 +220,12 @@ class Trainer:
         self._network = Network(self._config)
         layers = base.source_layers or None
         load_base(self._network, self._folder / base.weights, source_layers=layers)
+
+    def _compile(self) -> None:
+        others = (self._describer,) if self._describer else ()
+        for network in (self._network, *others, *(teacher.network for teacher in self._teachers)):
+            for layer in network.layers:
+                layer.compile(dynamic=True)
 
     def _other(self) -> tuple[Network, WordPieces]:
         """Return the network that reads the descriptions and its pieces; begin with its scale and bias."""
@@ -322,7 +334,26 @@ class Trainer:
                 entropy = F.binary_cross_entropy_with_logits(logits[head].float(), target, reduction="none")
                 total = total + (entropy * weight).sum()
                 positives += float(labels.sum())
-        return total / positives + self._forgotten(batch, scored) + self._misread(batch, types)
+        marked = total / positives
+        if self._teachers:
+            taught = self._spec.taught
+            marked = (1 - taught) * marked + taught * self._untaught(batch, scored)
+        return marked + self._forgotten(batch, scored) + self._misread(batch, types)
+
+    def _untaught(self, batch: TrainingBatch, scored: Sequence[Tensor]) -> Tensor:
+        """Return how far the network is from what its teachers say together."""
+        total, positives = torch.zeros((), device=self._device), 1.0
+        for logits, part in zip(scored, batch.parts, strict=True):
+            with torch.autocast(self._device.type, torch.bfloat16, enabled=self._halved):
+                said = [teacher.scores(part.passages, batch.names) for teacher in self._teachers]
+            wanted = torch.stack([each for each, _ in said]).mean(0).sigmoid()
+            read = torch.stack([words for _, words in said]).amin(0)[..., None]
+            weight = read * (1 + (_POSITIVE_WEIGHT - 1) * wanted)
+            entropy = F.binary_cross_entropy_with_logits(logits.float(), wanted, reduction="none")
+            least = F.binary_cross_entropy(wanted, wanted, reduction="none")
+            total = total + ((entropy - least) * weight).sum()
+            positives += float((wanted * read).sum())
+        return total / positives
 
     def _described(self, batch: TrainingBatch) -> Tensor:
         """Return [T, 2, P] type vectors, by whichever network reads the descriptions."""

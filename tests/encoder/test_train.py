@@ -11,13 +11,15 @@ import torch
 import yaml
 from safetensors.torch import load_file, save_file
 
-from deid.encoder.batches import BatchMaker
+from deid.encoder.batches import BatchMaker, Passage
 from deid.encoder.config import EncoderConfig
 from deid.encoder.corpus import TrainingText, TrainingType
 from deid.encoder.corrupt import corrupt
 from deid.encoder.network import Network
 from deid.encoder.sources import Corpus
+from deid.encoder.teacher import Teacher
 from deid.encoder.train import Progress, Trainer, read_spec
+from deid.encoder.weights import ModelFolder
 from deid.encoder.words import WordPieces
 from deid.errors import IntegrityError, UsageError
 
@@ -209,6 +211,41 @@ def test_what_another_network_reads_is_learned_from_it(config: Path) -> None:
     config.write_text(yaml.safe_dump(spec), encoding="utf-8")
     with pytest.raises(UsageError, match="described_by"):
         Trainer(read_spec(config), config.parent, device="cpu")
+
+
+def test_a_network_learns_towards_what_its_teachers_say(config: Path) -> None:
+    Trainer(read_spec(config), config.parent, device="cpu").train(lambda _: None)
+    spec = yaml.safe_load(config.read_text(encoding="utf-8"))
+    spec |= {"teachers": ["model", "model"], "taught": 1.0, "output": "second", "work": "second-work"}
+
+    def distance(steps: int) -> float:
+        config.write_text(yaml.safe_dump(spec | {"seed": 5, "steps": steps}), encoding="utf-8")
+        trainer = Trainer(read_spec(config), config.parent, device="cpu")
+        trainer.train(lambda _: None)
+        batch = trainer._batches.make(1000)
+        with torch.no_grad():
+            types = trainer._described(batch)
+            scored = [trainer._score(trainer._network, part, types) for part in batch.parts]
+            return float(trainer._untaught(batch, scored))
+
+    early = distance(1)
+    assert 0 <= distance(60) < early / 2
+
+
+def test_a_teacher_counts_words_as_the_learner_does_whatever_their_pieces(
+    folder: ModelFolder, tiny_config: EncoderConfig
+) -> None:
+    teacher = Teacher(folder.path, KINDS, torch.device("cpu"))
+    text = "seen by Dr. Lima-Ortiz on 3/4 at the clinic"
+    whole, read = teacher.scores([Passage(text, 0, 13)], ("DATE", "NAME"))
+    assert whole.shape == (2, 1, 16, 2)
+    assert read.tolist() == [[1.0] * 13 + [0.0] * 3]
+    again, _ = teacher.scores([Passage(text, 0, 13)], ("NAME",))
+    assert torch.allclose(again[..., 0], whole[..., 1], atol=1e-3)
+    # What lies beyond the last position of the teacher is not counted.
+    long = "a " * (tiny_config.positions + 10)
+    _, read = teacher.scores([Passage(long, 0, tiny_config.positions + 10)], ("NAME",))
+    assert read.sum() == tiny_config.positions - 2
 
 
 def test_config_errors_name_the_place(config: Path) -> None:
