@@ -85,9 +85,10 @@ def named_files(config: Path) -> Iterator[Path]:
     from deid.encoder.train import read_spec
 
     spec, folder = read_spec(config), config.resolve().parent
-    if spec.base.model:
-        yield from sorted((folder / spec.base.model).iterdir())
-    else:
+    models = (spec.base.model, spec.described_by, *spec.teachers)
+    for model in dict.fromkeys(each for each in models if each):
+        yield from sorted((folder / model).iterdir())
+    if not spec.base.model:
         yield from (folder / spec.base.weights, folder / spec.base.vocabulary)
     for types in spec.types:
         if not types.startswith("policy:"):

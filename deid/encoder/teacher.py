@@ -17,6 +17,18 @@ from deid.encoder.windows import Batch, Window, lay_out
 from deid.encoder.words import WordPieces, Words
 
 
+def read_frozen(folder: ModelFolder, device: torch.device) -> Network:
+    """Return the network of a model folder for reading only.
+
+    Args:
+        folder: The model.
+        device: Where it computes.
+    """
+    network = Network(folder.config())
+    network.load(folder.weights())
+    return network.to(device).eval().requires_grad_(False)
+
+
 class Teacher:
     """A trained network that scores passages by a vocabulary and type vectors of its own.
 
@@ -29,9 +41,7 @@ class Teacher:
     def __init__(self, folder: Path, types: Mapping[str, TrainingType], device: torch.device) -> None:
         model = ModelFolder.open(folder)
         self._config = model.config()
-        self.network = Network(self._config)
-        self.network.load(model.weights())
-        self.network.to(device).eval().requires_grad_(False)
+        self.network = read_frozen(model, device)
         self._pieces = WordPieces(model.vocabulary())
         self._types, self._device = types, device
         self._vectors: dict[str, Tensor] = {}
@@ -57,17 +67,17 @@ class Teacher:
         pool = torch.from_numpy(batch.pool).to(self._device)
         with torch.no_grad():
             types = self._described(names)
-            logits = self.network.score(self._trunk(batch), pool, types)
+            logits = self.network.score(self.network.trunk(*self._arrays(batch)), pool, types)
         return logits.float(), (pool.sum(-1) > 0).float()
 
     def _described(self, names: Sequence[str]) -> Tensor:
         """Return [T, 2, P] type vectors."""
-        new = [name for name in names if name not in self._vectors]
-        if new:
-            texts = [self._pieces.split(wordings(self._types[name])[0]) for name in new]
-            batch = self._lay_out([(words, 0, len(words)) for words in texts])
-            ids, shapes, mask = self._arrays(batch)
-            self._vectors |= zip(new, self.network.describe(ids, shapes, mask), strict=True)
+        for name in names:
+            if name not in self._vectors:
+                # One by one: in company it would be padded, and a resumed run has other company.
+                words = self._pieces.split(wordings(self._types[name])[0])
+                batch = self._lay_out([(words, 0, len(words))])
+                (self._vectors[name],) = self.network.describe(*self._arrays(batch))
         return torch.stack([self._vectors[name] for name in names])
 
     def _lay_out(self, stretches: Sequence[tuple[Words, int, int]]) -> Batch:
@@ -78,10 +88,6 @@ class Teacher:
             for index, (words, first, last) in enumerate(stretches)
         ]
         return lay_out(windows, [words for words, _, _ in stretches], self._pieces)
-
-    def _trunk(self, batch: Batch) -> Tensor:
-        ids, shapes, mask = self._arrays(batch)
-        return self.network.trunk(ids, shapes, mask)
 
     def _arrays(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
         ids, shapes, mask = (

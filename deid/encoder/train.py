@@ -12,7 +12,7 @@ from typing import Any, Self
 import numpy as np
 import torch
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -25,7 +25,7 @@ from deid.encoder.curve import add_to_curve
 from deid.encoder.network import Network
 from deid.encoder.refill import Refiller
 from deid.encoder.sources import read_corpus
-from deid.encoder.teacher import Teacher
+from deid.encoder.teacher import Teacher, read_frozen
 from deid.encoder.weights import Calibration, ModelFolder
 from deid.encoder.windows import Batch
 from deid.encoder.words import SHAPE_COUNT, WordPieces
@@ -85,9 +85,9 @@ class TrainingSpec(BaseModel):
             read them as the other does. For a base that cannot read descriptions yet: the types have their
             places from the first step on.
         teachers: Model folders. The network learns towards what they say together, the mean of their logits,
-            about every word and type of a batch; what one alone knows, and what both doubt.
-        taught: Share of the loss that is towards the teachers, where there are any; the rest is towards the
-            marks.
+            about every word and type of a batch (Hinton et al. 2015).
+        taught: Share of the loss, 0 to 1, that is towards the teachers where there are any; the rest is
+            towards the marks.
         kept: Weight of what the model that the run starts from says of types of which a text says nothing, so
             that they are not forgotten (Li and Hoiem 2016); 0 for none.
         quantized: Texts are read as 8-bit arithmetic will read them, so that the weights learn to bear it.
@@ -117,7 +117,7 @@ class TrainingSpec(BaseModel):
     frozen_layers: int = 0
     described_by: str = ""
     teachers: tuple[str, ...] = ()
-    taught: float = 0.5
+    taught: float = Field(0.5, ge=0, le=1)
     kept: float = 0.0
     quantized: bool = False
     compiled: bool = False
@@ -222,6 +222,7 @@ class Trainer:
         load_base(self._network, self._folder / base.weights, source_layers=layers)
 
     def _compile(self) -> None:
+        """Compile the layers of every network that reads."""
         others = (self._describer,) if self._describer else ()
         for network in (self._network, *others, *(teacher.network for teacher in self._teachers)):
             for layer in network.layers:
@@ -235,9 +236,7 @@ class Trainer:
             raise UsageError(
                 f"described_by: its vectors have {config.projection} numbers, not {self._config.projection}"
             )
-        network = Network(config)
-        network.load(folder.weights())
-        network.to(self._device).requires_grad_(False)
+        network = read_frozen(folder, self._device)
         with torch.no_grad():
             for own, other in ((self._network.scale, network.scale), (self._network.bias, network.bias)):
                 own.copy_(other)

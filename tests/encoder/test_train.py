@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from conftest import WORDS
 from safetensors.torch import load_file, save_file
 
 from deid.encoder.batches import BatchMaker, Passage
@@ -232,15 +233,35 @@ def test_a_network_learns_towards_what_its_teachers_say(config: Path) -> None:
     assert 0 <= distance(60) < early / 2
 
 
+def test_what_a_teacher_reads_does_not_depend_on_company(folder: ModelFolder) -> None:
+    kinds = KINDS | {"DAY": TrainingType(name="DAY", description="seen by the clinic on the day " * 9)}
+    alone, beside = (Teacher(folder.path, kinds, torch.device("cpu")) for _ in range(2))
+    # A resumed run meets the types in another order, and must come to the same weights.
+    (single,) = alone._described(("NAME",))
+    assert torch.equal(beside._described(("DAY", "NAME"))[1], single)
+
+
 def test_a_teacher_counts_words_as_the_learner_does_whatever_their_pieces(
-    folder: ModelFolder, tiny_config: EncoderConfig
+    folder: ModelFolder, tiny_config: EncoderConfig, pieces: WordPieces, tmp_path: Path
 ) -> None:
-    teacher = Teacher(folder.path, KINDS, torch.device("cpu"))
+    signs = tmp_path / "vocab.txt"  # every word in single letters
+    kept = (line for line in folder.vocabulary().read_text(encoding="utf-8").split() if line not in WORDS)
+    signs.write_text("\n".join([*kept, *("[unused]" + word for word in WORDS)]) + "\n", encoding="utf-8")
+    spelled = ModelFolder.write(
+        tmp_path / "spelled",
+        config=tiny_config,
+        weights=folder.weights(),
+        vocabulary=signs,
+        calibration=folder.calibration(),
+    )
+    teacher = Teacher(spelled.path, KINDS, torch.device("cpu"))
     text = "seen by Dr. Lima-Ortiz on 3/4 at the clinic"
-    whole, read = teacher.scores([Passage(text, 0, 13)], ("DATE", "NAME"))
+    count = len(pieces.split(text))
+    assert len(WordPieces(signs).split(text).pieces) > 2 * len(pieces.split(text).pieces)
+    whole, read = teacher.scores([Passage(text, 0, count)], ("DATE", "NAME"))
     assert whole.shape == (2, 1, 16, 2)
-    assert read.tolist() == [[1.0] * 13 + [0.0] * 3]
-    again, _ = teacher.scores([Passage(text, 0, 13)], ("NAME",))
+    assert read.tolist() == [[1.0] * count + [0.0] * (16 - count)]
+    again, _ = teacher.scores([Passage(text, 0, count)], ("NAME",))
     assert torch.allclose(again[..., 0], whole[..., 1], atol=1e-3)
     # What lies beyond the last position of the teacher is not counted.
     long = "a " * (tiny_config.positions + 10)
