@@ -42,6 +42,8 @@ class Note:
         note_date: Date of writing, where the source has one.
         metadata: Further fields of the record; never mutated.
         fields: Values of the record that the policy names; they are replaced, not read.
+        joins: Stretches, half-open, sorted and disjoint, of signs that the reader put between pieces of the
+            record, such as rows; what is found over one is replaced in each of its pieces.
     """
 
     note_id: str
@@ -50,6 +52,7 @@ class Note:
     note_date: date | None = field(default=None, repr=False)
     metadata: Mapping[str, Any] = field(default_factory=lambda: _EMPTY, repr=False, hash=False)
     fields: tuple[Field, ...] = ()
+    joins: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, order=True)

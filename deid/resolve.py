@@ -12,16 +12,19 @@ from deid.note import Finding, Span
 _AUTHORITY = {"known": 3.0, "rules": 2.0, "encoder": 1.0}
 
 
-def resolve(text: str, findings: Iterable[Finding]) -> tuple[Span, ...]:
+def resolve(
+    text: str, findings: Iterable[Finding], *, joins: Sequence[tuple[int, int]] = ()
+) -> tuple[Span, ...]:
     """Turn findings into spans.
 
     Findings that overlap form a cluster. If one of the cluster's findings (or several of one type together)
     covers all its letters and digits, the cluster is one span. Otherwise the strongest finding keeps its
-    stretch and the others keep what is left of theirs.
+    stretch and the others keep what is left of theirs. A span over a join becomes one on each side of it.
 
     Args:
         text: The note's text.
         findings: In any order; duplicates do no harm.
+        joins: Where pieces of the record were put together; see `Note`.
 
     Returns:
         Sorted, disjoint spans. Their union holds every letter and digit of the union of the findings.
@@ -29,7 +32,18 @@ def resolve(text: str, findings: Iterable[Finding]) -> tuple[Span, ...]:
     spans: list[Span] = []
     for cluster in _clusters(sorted(set(findings))):
         spans += _split(text, cluster)
-    return tuple(sorted(spans))
+    return tuple(sorted(_apart(text, spans, joins) if joins else spans))
+
+
+def _apart(text: str, spans: Iterable[Span], joins: Sequence[tuple[int, int]]) -> Iterator[Span]:
+    """Divide spans at joins; what has no letter or digit on its side of one is left there."""
+    for span in spans:
+        over = [join for join in joins if join[0] < span.end and span.start < join[1]]
+        for start, end in _without(span.start, span.end, over) if over else ():
+            if trimmed := _trim(text, start, end, whole=False):
+                yield _span(*trimmed, span.entity_type, span.findings)
+        if not over:
+            yield span
 
 
 def _clusters(findings: Sequence[Finding]) -> Iterator[list[Finding]]:

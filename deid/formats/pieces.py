@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -51,6 +52,15 @@ def divide(text: str, moves: Sequence[Move], pieces: Sequence[tuple[int, int]]) 
     return ["".join(parts) for parts in written]
 
 
+def joins(pieces: Sequence[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
+    """Return the stretches between pieces; see `deid.note.Note`.
+
+    Args:
+        pieces: Offsets in a text, half-open, sorted and disjoint.
+    """
+    return tuple((end, start) for (_, end), (start, _) in pairwise(pieces) if end < start)
+
+
 def _begins_here(move: Move, end: int, after: int | None) -> bool:
     """Say whether a stretch belongs to the piece that ends at `end`; the next one begins at `after`."""
     return move.start < end or after is None or move.end <= after
@@ -74,6 +84,11 @@ class JoinedText:
     def text(self) -> str:
         """The pieces, and the signs between them."""
         return "".join(self._parts)
+
+    @property
+    def joins(self) -> tuple[tuple[int, int], ...]:
+        """Where the signs between the pieces stand."""
+        return joins(self._pieces)
 
     def sign(self, sign: str) -> None:
         """Have a line break or a tab stand before the next piece; of several a line break.

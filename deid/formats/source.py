@@ -398,7 +398,7 @@ def make_entry(
     Args:
         ordinal: Position in the source.
         fields: ``text``, ``note_id``, ``patient_id`` and ``note_date`` as strings or None, ``metadata``, and
-            ``fields``, a tuple of `Field`, where there are any.
+            ``fields``, a tuple of `Field`, and ``joins``, as in `Note`, where there are any.
         place: Stands for an id that is missing, such as ``line-7``.
         surrogate: The reason for lone surrogates: escapes in JSON, undecodable bytes elsewhere.
         max_characters: Longest text.
@@ -417,7 +417,8 @@ def make_entry(
     for each in values:
         if not _encodes(each.text):
             return Entry(ordinal, note_id, None, surrogate, "field")
-    note = Note(note_id, text, patient or None, written, fields["metadata"], values)
+    joins = tuple(fields.get("joins", ()))
+    note = Note(note_id, text, patient or None, written, fields["metadata"], values, joins)
     return Entry(ordinal, note_id, note, None)
 
 

@@ -9,13 +9,14 @@ import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
 from deid.audit.log import LOG_NAME, MANIFEST_NAME
 from deid.errors import InputOutputError, UsageError
-from deid.formats.source import Columns, open_source
+from deid.formats.grouped import Grouped, notes_of_rows
+from deid.formats.source import Columns, Options, open_source
 from deid.note import Note
 from deid.run.manifest import COMPLETE, read_manifest
 
@@ -199,7 +200,7 @@ def output_notes(directory: Path) -> Iterator[Note | None]:
         directory: The run directory.
 
     Raises:
-        UsageError: if there is no finished run in it.
+        UsageError: if there is no finished run in it, or a column was dropped that puts its rows together.
         InputOutputError: if it cannot be read.
     """
     manifest = read_manifest(directory)
@@ -209,14 +210,24 @@ def output_notes(directory: Path) -> Iterator[Note | None]:
     whole = _WHOLE_FOLDERS.get(manifest["input"]["reader"])
     named = {role: options["columns"][role] for role in ("text", "note_id", "patient_id")}
     columns = Columns(**{role: name for role, name in named.items() if name not in options["drop"]})
+    most = _LONGER * options["max_characters"]
+    grouping = {name: options[name] for name in ("group_by", "order_by")}
+    if gone := sorted(set(grouping.values()) & set(options["drop"])):
+        raise UsageError(f"{directory}: its rows cannot be put together again without column {gone[0]}")
     folder = directory / NOTES
-    for path in [folder] if whole else sorted(folder.iterdir()):
-        source = open_source(
+    sources = (
+        open_source(
             path,
             columns=None if whole == "txt" else columns,
             format=whole,
             delimiter=options["delimiter"],
-            max_characters=_LONGER * options["max_characters"],
+            max_characters=most,
+            **grouping,
         )
-        for entry in source.read():
-            yield entry.note
+        for path in ([folder] if whole else sorted(folder.iterdir()))
+    )
+    each = (source.rows if isinstance(source, Grouped) else source for source in sources)
+    entries = chain.from_iterable(source.read() for source in each)
+    if whole is None and grouping["group_by"]:  # over all files: a note's rows may stand in two
+        entries = notes_of_rows(entries, Options(max_characters=most, **grouping))
+    yield from (entry.note for entry in entries)

@@ -206,7 +206,7 @@ class Deidentifier:
 
     def _resolve(self, group: Group, found: _Found) -> list[tuple[Span, ...] | NoteError]:
         return [
-            findings if isinstance(findings, NoteError) else resolve(note.text, findings)
+            findings if isinstance(findings, NoteError) else resolve(note.text, findings, joins=note.joins)
             for note, findings in zip(group.notes, found, strict=True)
         ]
 

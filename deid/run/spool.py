@@ -31,6 +31,7 @@ class Item:
         kind: The source's word for the kind of note, if it has one.
         known: What the note's record says about the patient.
         fields: Values of the record that are replaced whole.
+        joins: Where pieces of the record were put together; see `Note`.
     """
 
     ordinal: int
@@ -41,6 +42,7 @@ class Item:
     kind: str | None = None
     known: tuple[KnownValue, ...] = ()
     fields: tuple[Field, ...] = ()
+    joins: tuple[tuple[int, int], ...] = ()
 
     def to_json(self) -> bytes:
         """Return one line of JSON, with its line break."""
@@ -56,12 +58,13 @@ class Item:
         values = dict(zip(cls.__slots__, json.loads(line), strict=True))
         values["known"] = tuple(KnownValue(*each) for each in values["known"])
         values["fields"] = tuple(Field(*each) for each in values["fields"])
+        values["joins"] = tuple((start, end) for start, end in values["joins"])
         return cls(**values)
 
     def to_note(self) -> Note:
         """Return the note for a processor."""
         day = date.fromisoformat(self.note_date) if self.note_date is not None else None
-        return Note(self.note_id, self.text, self.patient_id, day, fields=self.fields)
+        return Note(self.note_id, self.text, self.patient_id, day, fields=self.fields, joins=self.joins)
 
 
 class Spool:

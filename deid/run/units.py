@@ -180,6 +180,7 @@ def _item(ordinal: int, note: Note, patients: Patients) -> Item:
         kind=_kind(note.metadata),
         known=known_from_columns(note.metadata, patients.known_columns),
         fields=note.fields,
+        joins=note.joins,
     )
 
 

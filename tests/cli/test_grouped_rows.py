@@ -21,6 +21,11 @@ version: "1"
 types:
   MRN: {description: The chart number of the patient., detect: [rules], operator: redact}
   DATE: {description: A calendar date., detect: [rules], operator: redact}
+  SHIP:
+    description: Name of a ship.
+    detect: [rules]
+    operator: redact
+    patterns: [{regex: 'Grey\\s+Heron'}]
 """
 ROWS = [
     {"id": "7", "line": "2", "text": "03/04/2079 in clinic.", "ward": "a"},
@@ -128,3 +133,23 @@ def test_text_files_have_no_rows(tmp_path: Path) -> None:
         ],
     )
     assert called.exit_code == 2
+
+
+def test_a_mention_over_two_rows_is_replaced_in_both_and_the_log_still_fits(tmp_path: Path) -> None:
+    path = tmp_path / "notes.csv"
+    path.write_text("id,line,text\n7,2,Heron docked.\n7,1,On the Grey\n8,1,Stable.\n8,2,Again.\n")
+    called = run(tmp_path, path, "--shard-notes", "1")
+    assert called.exit_code == 0, called.stderr
+    parts = sorted((tmp_path / "out" / "notes").iterdir())
+    rows = [row for part in parts for row in csv.DictReader(part.read_text().splitlines())]
+    assert [row["text"] for row in rows] == ["[SHIP] docked.", "On the [SHIP]", "Stable.", "Again."]
+    checked = CliRunner().invoke(main, ["audit", "verify", str(tmp_path / "out"), "--notes"])
+    assert checked.exit_code == 0, checked.stderr
+
+
+def test_rows_cannot_be_checked_without_their_order(tmp_path: Path) -> None:
+    called = run(tmp_path, write_csv(tmp_path / "notes.csv"), "--drop", "line")
+    assert called.exit_code == 3, called.stderr
+    checked = CliRunner().invoke(main, ["audit", "verify", str(tmp_path / "out"), "--notes"])
+    assert checked.exit_code == 2
+    assert "without column line" in checked.stderr

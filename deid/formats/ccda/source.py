@@ -129,6 +129,7 @@ class ClinicalDocument:
             return Entry(ordinal, section.name, None, section.problem.reason, section.problem.detail)
         fields: dict[str, Any] = {
             "text": section.joined.text,
+            "joins": section.joined.joins,
             "note_id": section.name,
             "patient_id": patient,
             "note_date": written,

@@ -167,7 +167,12 @@ class FhirExport:
         records = [
             {"note_id": note_id, "text": "", "fields": fields, **same},
             *(
-                {"note_id": f"{note_id}#{text.path.removeprefix(kind + '.')}", "text": text.text, **same}
+                {
+                    "note_id": f"{note_id}#{text.path.removeprefix(kind + '.')}",
+                    "text": text.text,
+                    "joins": text.joins,
+                    **same,
+                }
                 for text in part.texts
             ),
         ]

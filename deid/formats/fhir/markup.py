@@ -63,7 +63,7 @@ class Markup:
             raise Unreadable(Reason.INVALID_RECORD, f"{syntax}: no text element at the top")
         _clean(self._root)
         self._joined = _joined(self._root)
-        self.text = self._joined.text
+        self.text, self.joins = self._joined.text, self._joined.joins
 
     def write(self, new: NewTexts) -> str:
         """Return the markup with the new text in its text nodes.

@@ -37,12 +37,14 @@ class Text:
         text: What it says.
         put: Writes the new text.
         remove: Leaves the text out.
+        joins: Where text nodes of markup were put together; see `deid.note.Note`.
     """
 
     path: str
     text: str = field(repr=False)
     put: Callable[[NewTexts], None]
     remove: Callable[[], None]
+    joins: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +97,8 @@ def attachment_text(path: str, attached: AttachedText) -> Text:
         path: With indices.
         attached: The text.
     """
-    return Text(path, attached.text, attached.put, attached.remove)
+    joins = attached.markup.joins if attached.markup is not None else ()
+    return Text(path, attached.text, attached.put, attached.remove, joins)
 
 
 def narrative_text(slot: Slot, path: str, markup: Markup) -> Text:
@@ -114,7 +117,7 @@ def narrative_text(slot: Slot, path: str, markup: Markup) -> Text:
     def remove() -> None:
         holder[key] = GONE
 
-    return Text(path, markup.text, put, remove)
+    return Text(path, markup.text, put, remove, markup.joins)
 
 
 def value(slot: Slot, path: str, text: str, *, entity_type: str, form: Form) -> Value:

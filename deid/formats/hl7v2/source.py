@@ -13,7 +13,7 @@ from deid.formats.compressed import compressing, compression_of, open_bytes
 from deid.formats.hl7v2.elements import segment_kinds
 from deid.formats.hl7v2.message import Message, Report, parse_message
 from deid.formats.hl7v2.syntax import SyntaxProblem, read_messages
-from deid.formats.pieces import divide
+from deid.formats.pieces import divide, joins
 from deid.formats.source import Entry, NewTexts, Options, Outcome, Pairing, make_entry
 from deid.note import KnownValue
 
@@ -163,6 +163,7 @@ class Hl7:
         report = reports[at]
         fields: dict[str, Any] = {
             "text": report.text,
+            "joins": joins(report.pieces),
             "note_id": f"{place}{report.suffix}",
             "patient_id": message.patient_id or None,
             "note_date": message.date,
