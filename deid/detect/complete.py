@@ -9,13 +9,14 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+from deid.detect.lists import word_list
 from deid.note import Finding
 from deid.policy import EntityType
 
 _NAMES = frozenset({"PATIENT", "DOCTOR"})
 _FIRMS = frozenset({"ORGANIZATION", "HOSPITAL"})
 # `42yo`, `9mo`: letters after an age are its unit or the sex, and are no part of it.
-_AGE, _DATE = "AGE", "DATE"
+_AGE, _DATE, _USERNAME = "AGE", "DATE", "USERNAME"
 _NUMERIC_DATE = re.compile(r"(?<![\w/.-])\d{1,4}(?:[/.-]\d{1,4}){1,2}(?![/.-]?\w)")
 _LONGEST_DATE = 10
 # Particles of Dutch, German, French, Spanish, Portuguese, Italian and Arabic surnames; `et al` is none.
@@ -26,6 +27,29 @@ _PARTICLES = re.compile(
 )
 _LONGEST_PARTICLES = 16
 _PARTNER = re.compile(r" ?& ?[A-Z][\w'’-]*")
+# What follows a name and is a part of it: Jr, III; a nickname in quotes between two names.
+_GENERATION = re.compile(r"\.?,? (?:(?:Jr|Sr|JR|SR)\b|I{2,3}(?= ?(?:[,;|\n]|$)))")
+_NICKNAME = re.compile(r" [\"“][A-Z][\w'’. -]{0,14}[\"”](?= [A-Z])")
+# The surname behind initials with full stops, or before a degree: `B. Cross`, `NGOZI EZE, MD`.
+_INITIALS = re.compile(r"(?<![\w'’-])(?:[A-Z]\. ?)*[A-Z]\.?$")
+_SURNAME = re.compile(r"(?<=\.) ?([A-Z][\w'’-]+)|\. ?([A-Z][\w'’-]+)")
+_BEFORE_DEGREE = re.compile(
+    r" [A-Z][\w'’-]+(?=, ?(?:MD|M\.D\.|DO|D\.O\.|RN|R\.N\.|NP|PA-C|PhD|Ph\.D\.|FRCS|FRCP)\b)"
+)
+# Initials before initials: the A of `A. S. Wolfson`.
+_INITIAL_BEFORE = re.compile(r"(?<![\w.])(?:[A-Z]\. ?)+$")
+_STARTS_WITH_INITIAL = re.compile(r"[A-Z]\. ?[A-Z]")
+_LONGEST_INITIALS = 12
+# The legal form of a firm, and the 's of one called by its founder.
+_FIRM = re.compile(
+    r",? (?:P\.A|PA|P\.C|PC|P\.L\.L\.C|PLLC|L\.L\.C|LLC|L\.L\.P|LLP|Inc|INC|Ltd|LTD|plc|PLC|GmbH|S\.C|Pty)\b"
+    r"(?! \w+ \w)"
+    r"|['’]s\b"
+)
+# Two people's initials, who dictated and who typed: `AN/HN`.
+_PAIR_BEFORE = re.compile(r"(?<![\w/:])[A-Za-z]{2,4}[/:]$")
+_PAIR_AFTER = re.compile(r"[/:][A-Za-z]{2,4}(?![\w/:])")
+_LONGEST_PAIR = 5
 
 
 def completed(text: str, finding: Finding, kind: EntityType) -> Finding:
@@ -43,11 +67,11 @@ def completed(text: str, finding: Finding, kind: EntityType) -> Finding:
     if tag == _DATE:
         start, end = _whole_date(text, start, end)
     elif tag in _NAMES:
-        before = text[max(start - _LONGEST_PARTICLES, 0) : start]
-        if particles := _PARTICLES.search(before):
-            start -= len(before) - particles.start()
-    elif tag in _FIRMS and (partner := _PARTNER.match(text, end)):
-        end = partner.end()
+        start, end = _whole_name(text, start, end)
+    elif tag in _FIRMS:
+        end = _after(text, end, _PARTNER, _FIRM)
+    elif tag == _USERNAME and text[start:end].isalpha():
+        start, end = _before(text, start, _PAIR_BEFORE, _LONGEST_PAIR), _after(text, end, _PAIR_AFTER)
     if (start, end) == (finding.start, finding.end):
         return finding
     return replace(finding, start=start, end=end)
@@ -60,6 +84,32 @@ def _whole_words(text: str, start: int, end: int) -> tuple[int, int]:
     while end < len(text) and text[end].isalnum() and text[end - 1].isalnum():
         end += 1
     return start, end
+
+
+def _whole_name(text: str, start: int, end: int) -> tuple[int, int]:
+    """Draw a name out over particles, initials, a nickname, the surname and `Jr`."""
+    start = _before(text, start, _PARTICLES, _LONGEST_PARTICLES)
+    if _STARTS_WITH_INITIAL.match(text, start):
+        start = _before(text, start, _INITIAL_BEFORE, _LONGEST_INITIALS)
+    surname = _SURNAME.match(text, end) if _INITIALS.search(text, start, end) else None
+    if surname and (surname[1] or surname[2]).casefold() in word_list("surnames"):
+        end = surname.end()
+    return start, _after(text, end, _NICKNAME, _BEFORE_DEGREE, _GENERATION)
+
+
+def _before(text: str, start: int, pattern: re.Pattern[str], longest: int) -> int:
+    """Return where a stretch begins once what stands before it is drawn in."""
+    before = text[max(start - longest, 0) : start]
+    found = pattern.search(before)
+    return start - (len(before) - found.start()) if found else start
+
+
+def _after(text: str, end: int, *patterns: re.Pattern[str]) -> int:
+    """Return where a stretch ends once what follows it is drawn in, pattern by pattern."""
+    for pattern in patterns:
+        if found := pattern.match(text, end):
+            end = found.end()
+    return end
 
 
 def _whole_date(text: str, start: int, end: int) -> tuple[int, int]:

@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 
-from deid.detect.date_checks import month_day, month_year, numeric_date
+from deid.detect.date_checks import month_day, month_day_maybe_year, month_year, numeric_date
 from deid.detect.lists import word_list
 from deid.note import Finding
 from deid.policy import EntityType
@@ -71,6 +71,22 @@ _DATE_WORD = re.compile(
     re.IGNORECASE,
 )
 _IN_SIGNS = re.compile(r"[\d/.-]+")
+# `10th rib` and `5/5` are no days.
+_ORDINAL = re.compile(r"\d{1,3}(?:st|nd|rd|th)", re.IGNORECASE)
+_ORDINAL_OF = re.compile(
+    r"[ -](?:and \w+ )?(?:(?:left|right|l|r) )?"
+    r"(?:(?:per)?centile|%ile|ribs?|toes?|fingers?|digits?|metatarsals?|metacarpals?|rays?|web ?space|"
+    r"ed(?:ition|\.)|floor|grade|degree|nerve|heart sound|generation|trimester|stage|ics|intercostal)",
+    re.IGNORECASE,
+)
+_RATIO = re.compile(r"(\d{1,2})/(\d{1,2})")
+_RATIO_BEFORE = re.compile(
+    r"\b(?:(?:vision|va|acuity)(?: (?:od|os|ou|re|le|r|l))?|strength|power|motor|mrc|mmt|ehl|fhl|quads?|"
+    r"recall(?:ed)?|page|pg|grade|gcs|pulses|reflexes|gr|apgars?|murmur|sem|psm|esm)"
+    r"\.?:?,? (?:\d+/\d+[,;]? (?:and )?)*$",
+    re.IGNORECASE,
+)
+_SMALL_WORD = re.compile(r"'?[ ,][a-z]")  # behind a title that is a name after all: `his mate Col took`
 _LINE_START = re.compile(r"(?:^|\n)[ \t]*$")
 _GESTATION_BEFORE = re.compile(
     r"\b(?:born at|ga|gestation(?:al age)?(?: of)?|ex|former|edc by)[: ]{0,2}$", re.IGNORECASE
@@ -79,6 +95,12 @@ _GESTATION_AFTER = re.compile(
     r" ?\+ ?\d| ?(?:weeks?|wks?|w)?['’]?[ ,]{0,2}(?:of )?(?:gest|ga\b|pregnan|prem|preterm)|/40",
     re.IGNORECASE,
 )
+_HALF_DAY = re.compile(r" ?(?:[ap]\.?m\b|h(?:rs?|ours)?\b)", re.IGNORECASE)
+# Weeks of a pregnancy and hours of a stay; of an age they are only where it says so.
+_WEEKS_OR_HOURS = re.compile(
+    r"(?:2[2-9]|3\d|4[0-2])[ -]?(?:weeks?|wks?)|\d+[ -]?(?:hours?|hrs?)", re.IGNORECASE
+)
+_OLD = re.compile(r"[ -]?(?:olds?\b|of (?:age|life)\b)", re.IGNORECASE)
 # Behind these words a clinician's role is somebody's job.
 _HELD_BEFORE = re.compile(
     r"(?:\b(?:an?|as|retired|former|ex|works?|worked|working|was|is|occupation|job|trained|became|profession|"
@@ -134,6 +156,8 @@ def _reads_otherwise(text: str, finding: Finding, *, listed: bool) -> bool:
         return False
     # Eponyms are names of people: `Graves:` may say who speaks.
     if "eponym" not in kinds and _is_label(text, finding.end):
+        return True
+    if listed and not _SMALL_WORD.match(text, finding.end) and word_list("title_words").issuperset(words):
         return True
     return listed and _outweighed(finding, kinds)
 
@@ -193,13 +217,47 @@ def _is_no_date(text: str, finding: Finding) -> bool:
     before = text[max(finding.start - _LOOK_BACK, 0) : finding.start]
     if surface.isdigit():
         return text[finding.end : finding.end + 1] == "." and bool(_LINE_START.search(before))
-    if finding.score < _UNSURE and len(parts) in (2, 3) and _IN_SIGNS.fullmatch(surface):
+    if _IN_SIGNS.fullmatch(surface):
+        return _is_no_day(text, finding, before, len(parts))
+    if _ORDINAL.fullmatch(surface) and _ORDINAL_OF.match(text, finding.end):
+        return True
+    return _is_course(text, finding, before)
+
+
+def _is_no_day(text: str, finding: Finding, before: str, count: int) -> bool:
+    """Say whether numbers with signs between them are a ratio, a reading, a time or a duration."""
+    surface = text[finding.start : finding.end]
+    if count == len(("day", "month")) and not _is_day_or_month(text, finding):
+        return True
+    if _RATIO.fullmatch(surface) and _RATIO_BEFORE.search(before):
+        return True
+    if finding.score < _UNSURE and count in (2, 3):
         return not (numeric_date(surface) or month_day(surface) or month_year(surface))
-    is_course = _DURATION_BEFORE.search(before) or _DURATION_AFTER.match(text, finding.end)
-    return bool(_BRITISH_DURATION.fullmatch(surface) and is_course)
+    return _is_course(text, finding, before)
+
+
+def _is_course(text: str, finding: Finding, before: str) -> bool:
+    """Say whether a finding is the length of a course or a history, as British notes write it."""
+    said = _DURATION_BEFORE.search(before) or _DURATION_AFTER.match(text, finding.end)
+    return bool(_BRITISH_DURATION.fullmatch(text, finding.start, finding.end) and said)
+
+
+def _is_day_or_month(text: str, finding: Finding) -> bool:
+    """Say whether two numbers can be a day: `28/40` is a week of pregnancy, `6.55 pm` a time, `0.81` a level.
+
+    `24.7` may be one, and `21-22` a season of two years.
+    """
+    surface = text[finding.start : finding.end]
+    timed = "." in surface and _HALF_DAY.match(text, finding.end)
+    first, second = _DIGITS.findall(surface)
+    whole = month_day_maybe_year(surface) or month_year(surface) or month_year(f"{second}/{first}")
+    return not timed and (whole or first == "24" or int(second) == int(first) + 1)
 
 
 def _is_gestation(text: str, finding: Finding) -> bool:
+    counted = _WEEKS_OR_HOURS.fullmatch(text, finding.start, finding.end)
+    if counted and not _OLD.match(text, finding.end):
+        return True
     before = text[max(finding.start - _LOOK_BACK, 0) : finding.start]
     return bool(_GESTATION_BEFORE.search(before) or _GESTATION_AFTER.match(text, finding.end))
 
