@@ -16,7 +16,7 @@ from typing import Any
 from deid.audit.log import LOG_NAME, MANIFEST_NAME
 from deid.errors import InputOutputError, UsageError
 from deid.formats.grouped import Grouped, notes_of_rows
-from deid.formats.source import Columns, Options, open_source
+from deid.formats.source import Columns, Entry, Options, open_source
 from deid.note import Note
 from deid.run.manifest import COMPLETE, read_manifest
 
@@ -227,7 +227,7 @@ def output_notes(directory: Path) -> Iterator[Note | None]:
         for path in ([folder] if whole else sorted(folder.iterdir()))
     )
     each = (source.rows if isinstance(source, Grouped) else source for source in sources)
-    entries = chain.from_iterable(source.read() for source in each)
+    entries: Iterator[Entry] = chain.from_iterable(source.read() for source in each)
     if whole is None and grouping["group_by"]:  # over all files: a note's rows may stand in two
         entries = notes_of_rows(entries, Options(max_characters=most, **grouping))
     yield from (entry.note for entry in entries)
