@@ -132,3 +132,17 @@ def test_resolving_again_changes_nothing(case: tuple[str, list[Finding]]) -> Non
     assert [(span.start, span.end, span.entity_type) for span in again] == [
         (span.start, span.end, span.entity_type) for span in spans
     ]
+
+
+def test_a_span_over_a_join_becomes_one_on_each_side() -> None:
+    text = "On the Grey\nHeron, docked"
+    found = Finding(7, 17, "ORGANIZATION", 0.9, "encoder")
+    spans = resolve(text, [found], joins=[(11, 12)])
+    assert [text[span.start : span.end] for span in spans] == ["Grey", "Heron"]
+    assert all(span.findings == (found,) and span.score == 0.9 for span in spans)
+
+
+def test_signs_alone_on_one_side_of_a_join_stay() -> None:
+    text = "Grey\n(Heron"
+    spans = resolve(text, [Finding(0, 6, "ORGANIZATION", 0.9, "encoder")], joins=[(4, 5)])
+    assert [text[span.start : span.end] for span in spans] == ["Grey"]

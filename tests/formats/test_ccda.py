@@ -190,6 +190,24 @@ def test_a_name_over_several_nodes_is_replaced_once(tmp_path: Path) -> None:
     assert "Mr. <content>[P]</content><br/>seen" in written(source, iter(outcomes), tmp_path / "out")
 
 
+def test_a_mention_over_two_paragraphs_is_replaced_in_both_and_the_log_fits(tmp_path: Path) -> None:
+    policy = tmp_path / "policy.yaml"
+    policy.write_text(
+        "policy: ships\nversion: '1'\ntypes:\n  SHIP: {description: Name of a ship., detect: [rules],"
+        " operator: redact, patterns: [{regex: 'Grey\\s+Heron'}]}\n"
+    )
+    source, out = tmp_path / "a.xml", tmp_path / "out"
+    source.write_bytes(
+        document(text="<paragraph>On the Grey</paragraph><paragraph>Heron docked.</paragraph>")
+    )
+    called = CliRunner().invoke(main, ["run", str(source), "--policy", str(policy), "--out", str(out)])
+    assert called.exit_code == 0, called.stderr
+    (written,) = (out / "notes").iterdir()
+    text = written.read_text()
+    assert "<paragraph>On the [SHIP]</paragraph><paragraph>[SHIP] docked.</paragraph>" in text
+    assert verify_log(out, texts=output_texts(out)).ok
+
+
 def test_white_space_between_elements_is_no_text(tmp_path: Path) -> None:
     row = "<tr>\n <td>\n <content>a</content>\n </td>\n <td>b\n<content>c</content></td>\n </tr>\n"
     source = opened(

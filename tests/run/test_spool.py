@@ -59,7 +59,7 @@ def test_a_shortened_file_is_an_error(tmp_path: Path) -> None:
 
 
 def test_a_note_keeps_what_the_work_needs() -> None:
-    item = Item(3, "n3", "text", "p1", "2079-03-04", "ECG", (KnownValue("mrn", "77"),))
+    item = Item(3, "n3", "text", "p1", "2079-03-04", "ECG", (KnownValue("mrn", "77"),), joins=((2, 3),))
     note = Item.from_json(item.to_json()).to_note()
     assert (note.note_id, note.text, note.patient_id) == ("n3", "text", "p1")
     assert note.note_date is not None
