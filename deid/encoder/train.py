@@ -348,9 +348,7 @@ class Trainer:
             wanted = torch.stack([each for each, _ in said]).mean(0).sigmoid()
             read = torch.stack([words for _, words in said]).amin(0)[..., None]
             weight = read * (1 + (_POSITIVE_WEIGHT - 1) * wanted)
-            entropy = F.binary_cross_entropy_with_logits(logits.float(), wanted, reduction="none")
-            least = F.binary_cross_entropy(wanted, wanted, reduction="none")
-            total = total + ((entropy - least) * weight).sum()
+            total = total + (_divergence(logits, wanted) * weight).sum()
             positives += float((wanted * read).sum())
         return total / positives
 
@@ -382,9 +380,7 @@ class Trainer:
                 wanted = self._score(self._earlier, part, types).float().sigmoid()
             word = (self._tensor(part.batch.pool).sum(-1) > 0).float()[..., None]
             silent = word * (1 - self._tensor(part.weight))
-            entropy = F.binary_cross_entropy_with_logits(logits.float(), wanted, reduction="none")
-            least = F.binary_cross_entropy(wanted, wanted, reduction="none")
-            total = total + ((entropy - least) * silent).sum()
+            total = total + (_divergence(logits, wanted) * silent).sum()
             count += float((wanted * silent).sum())
         return self._spec.kept * total / count
 
@@ -402,3 +398,9 @@ class Trainer:
     def _log(self, progress: Progress) -> None:
         curve = self._work / "curve.csv"
         add_to_curve(curve, step=progress.step, loss=progress.loss, seconds=progress.seconds)
+
+
+def _divergence(logits: Tensor, wanted: Tensor) -> Tensor:
+    """Return how far each logit is from the probability wanted, in nats: zero where they agree."""
+    entropy = F.binary_cross_entropy_with_logits(logits.float(), wanted, reduction="none")
+    return entropy - F.binary_cross_entropy(wanted, wanted, reduction="none")
