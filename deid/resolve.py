@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 
 from deid.note import Finding, Span
@@ -37,8 +38,9 @@ def resolve(
 
 def _apart(text: str, spans: Iterable[Span], joins: Sequence[tuple[int, int]]) -> Iterator[Span]:
     """Divide spans at joins; what has no letter or digit on its side of one is left there."""
+    starts, ends = [start for start, _ in joins], [end for _, end in joins]
     for span in spans:
-        over = [join for join in joins if join[0] < span.end and span.start < join[1]]
+        over = joins[bisect_right(ends, span.start) : bisect_left(starts, span.end)]
         for start, end in _without(span.start, span.end, over) if over else ():
             if trimmed := _trim(text, start, end, whole=False):
                 yield _span(*trimmed, span.entity_type, span.findings)

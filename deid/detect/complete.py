@@ -1,4 +1,4 @@
-"""Completes what the encoder found in part: words cut inside a number, a date, a name with particles, a firm.
+"""Completes what the encoder found in part: words cut inside a number, a date, a name, a firm, initials.
 
 The encoder decides word by word, and its words end where letters meet digits. Nobody writes half an
 identifier: a stretch that ends inside one is drawn out to its end.

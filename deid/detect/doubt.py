@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 
-from deid.detect.date_checks import month_day, month_day_maybe_year, month_year, numeric_date
+from deid.detect.date_checks import month_day, month_year, numeric_date
 from deid.detect.lists import word_list
 from deid.note import Finding
 from deid.policy import EntityType
@@ -79,7 +79,9 @@ _ORDINAL_OF = re.compile(
     r"ed(?:ition|\.)|floor|grade|degree|nerve|heart sound|generation|trimester|stage|ics|intercostal)",
     re.IGNORECASE,
 )
-_RATIO = re.compile(r"(\d{1,2})/(\d{1,2})")
+# With a hyphen they may be a range: `Jul 18-25`, `2019-2021`.
+_TWO_NUMBERS = re.compile(r"\d{1,2}[/.]\d{1,2}")
+_RATIO = re.compile(r"\d{1,2}/\d{1,2}")
 _RATIO_BEFORE = re.compile(
     r"\b(?:(?:vision|va|acuity)(?: (?:od|os|ou|re|le|r|l))?|strength|power|motor|mrc|mmt|ehl|fhl|quads?|"
     r"recall(?:ed)?|page|pg|grade|gcs|pulses|reflexes|gr|apgars?|murmur|sem|psm|esm)"
@@ -227,7 +229,7 @@ def _is_no_date(text: str, finding: Finding) -> bool:
 def _is_no_day(text: str, finding: Finding, before: str, count: int) -> bool:
     """Say whether numbers with signs between them are a ratio, a reading, a time or a duration."""
     surface = text[finding.start : finding.end]
-    if count == len(("day", "month")) and not _is_day_or_month(text, finding):
+    if _TWO_NUMBERS.fullmatch(surface) and not _is_day_or_month(text, finding):
         return True
     if _RATIO.fullmatch(surface) and _RATIO_BEFORE.search(before):
         return True
@@ -245,12 +247,12 @@ def _is_course(text: str, finding: Finding, before: str) -> bool:
 def _is_day_or_month(text: str, finding: Finding) -> bool:
     """Say whether two numbers can be a day: `28/40` is a week of pregnancy, `6.55 pm` a time, `0.81` a level.
 
-    `24.7` may be one, and `21-22` a season of two years.
+    `24.7` may be one, and `21/22` a season of two years.
     """
     surface = text[finding.start : finding.end]
     timed = "." in surface and _HALF_DAY.match(text, finding.end)
     first, second = _DIGITS.findall(surface)
-    whole = month_day_maybe_year(surface) or month_year(surface) or month_year(f"{second}/{first}")
+    whole = month_day(surface) or month_year(surface) or month_year(f"{second}/{first}")
     return not timed and (whole or first == "24" or int(second) == int(first) + 1)
 
 

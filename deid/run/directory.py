@@ -226,8 +226,8 @@ def output_notes(directory: Path) -> Iterator[Note | None]:
         )
         for path in ([folder] if whole else sorted(folder.iterdir()))
     )
-    each = (source.rows if isinstance(source, Grouped) else source for source in sources)
-    entries: Iterator[Entry] = chain.from_iterable(source.read() for source in each)
+    tables = (source.rows if isinstance(source, Grouped) else source for source in sources)
+    entries: Iterator[Entry] = chain.from_iterable(table.read() for table in tables)
     if whole is None and grouping["group_by"]:  # over all files: a note's rows may stand in two
         entries = notes_of_rows(entries, Options(max_characters=most, **grouping))
     yield from (entry.note for entry in entries)
