@@ -38,6 +38,8 @@ _BEFORE_DEGREE = re.compile(
 )
 # Initials before initials: the A of `A. S. Wolfson`.
 _INITIAL_BEFORE = re.compile(r"(?<![\w.])(?:[A-Z]\. ?)+$")
+# ... and behind the dots that lead from a label to its field: `SURGEON.......I. WOLFSON`.
+_INITIAL_OF_FIELD = re.compile(r"(?<=\.\.)(?:[A-Z]\. ?)+$")
 _STARTS_WITH_INITIAL = re.compile(r"[A-Z]\. ?[A-Z]")
 _LONGEST_INITIALS = 12
 # The legal form of a firm, and the 's of one called by its founder.
@@ -91,6 +93,7 @@ def _whole_name(text: str, start: int, end: int) -> tuple[int, int]:
     start = _before(text, start, _PARTICLES, _LONGEST_PARTICLES)
     if _STARTS_WITH_INITIAL.match(text, start):
         start = _before(text, start, _INITIAL_BEFORE, _LONGEST_INITIALS)
+    start = _before(text, start, _INITIAL_OF_FIELD, _LONGEST_INITIALS)
     surname = _SURNAME.match(text, end) if _INITIALS.search(text, start, end) else None
     if surname and (surname[1] or surname[2]).casefold() in word_list("surnames"):
         end = surname.end()

@@ -70,6 +70,12 @@ _DATE_WORD = re.compile(
     r"|eighth|ninth|th\b|ieth|teen|(?:twen|thir|for|fif|six|seven|eigh|nine)ty",
     re.IGNORECASE,
 )
+# Pregnancies and births (`g4p2012`), and what is a date only together with one: `the evening of`.
+_OBSTETRIC = re.compile(r"g\d{1,2} ?p\d+", re.IGNORECASE)
+_PART_OF_DAY = re.compile(
+    r"(?:the )?(?:(?:early|late) )?(?:morning|afternoon|evening|end|middle|start|beginning)(?: of(?: the)?)?",
+    re.IGNORECASE,
+)
 _IN_SIGNS = re.compile(r"[\d/.-]+")
 # `10th rib` and `5/5` are no days.
 _ORDINAL = re.compile(r"\d{1,3}(?:st|nd|rd|th)", re.IGNORECASE)
@@ -84,7 +90,7 @@ _TWO_NUMBERS = re.compile(r"\d{1,2}[/.]\d{1,2}")
 _RATIO = re.compile(r"\d{1,2}/\d{1,2}")
 _RATIO_BEFORE = re.compile(
     r"\b(?:(?:vision|va|acuity)(?: (?:od|os|ou|re|le|r|l))?|strength|power|motor|mrc|mmt|ehl|fhl|quads?|"
-    r"recall(?:ed)?|page|pg|grade|gcs|pulses|reflexes|gr|apgars?|murmur|sem|psm|esm)"
+    r"beighton|monofil(?:ament)?|recall(?:ed)?|page|pg|grade|gcs|pulses|reflexes|gr|apgars?|murmur|sem|psm|esm)"
     r"\.?:?,? (?:\d+/\d+[,;]? (?:and )?)*$",
     re.IGNORECASE,
 )
@@ -94,7 +100,7 @@ _GESTATION_BEFORE = re.compile(
     r"\b(?:born at|ga|gestation(?:al age)?(?: of)?|ex|former|edc by)[: ]{0,2}$", re.IGNORECASE
 )
 _GESTATION_AFTER = re.compile(
-    r" ?\+ ?\d| ?(?:weeks?|wks?|w)?['’]?[ ,]{0,2}(?:of )?(?:gest|ga\b|pregnan|prem|preterm)|/40",
+    r" ?\+ ?\d| and \d/7| ?(?:weeks?|wks?|w)?['’]?[ ,]{0,2}(?:of )?(?:gest|ga\b|pregnan|prem|preterm)|/40",
     re.IGNORECASE,
 )
 _HALF_DAY = re.compile(r" ?(?:[ap]\.?m\b|h(?:rs?|ours)?\b)", re.IGNORECASE)
@@ -103,6 +109,10 @@ _WEEKS_OR_HOURS = re.compile(
     r"(?:2[2-9]|3\d|4[0-2])[ -]?(?:weeks?|wks?)|\d+[ -]?(?:hours?|hrs?)", re.IGNORECASE
 )
 _OLD = re.compile(r"[ -]?(?:olds?\b|of (?:age|life)\b)", re.IGNORECASE)
+# How long something is taken or away: `24 mo of ATD`, `recall 6 mo`.
+_SPAN = re.compile(r"\d+[ -]?(?:mos?|mths?|months?|wks?|weeks?|d|days?)", re.IGNORECASE)
+_SPAN_BEFORE = re.compile(r"\brecall:? $", re.IGNORECASE)
+_SPAN_AFTER = re.compile(r" of (?!age\b|life\b)[\w-]{3}", re.IGNORECASE)
 # Behind these words a clinician's role is somebody's job.
 _HELD_BEFORE = re.compile(
     r"(?:\b(?:an?|as|retired|former|ex|works?|worked|working|was|is|occupation|job|trained|became|profession|"
@@ -209,7 +219,7 @@ def _is_no_number(text: str, finding: Finding) -> bool:
 def _is_no_date(text: str, finding: Finding) -> bool:
     """Say whether a finding is a duration, a ratio, a reading, a word or the number in a list."""
     surface = text[finding.start : finding.end]
-    if _DURATION.fullmatch(surface):
+    if any(pattern.fullmatch(surface) for pattern in (_DURATION, _OBSTETRIC, _PART_OF_DAY)):
         return True
     parts = _DIGITS.findall(surface)
     if not parts:
@@ -256,11 +266,15 @@ def _is_day_or_month(text: str, finding: Finding) -> bool:
     return not timed and (whole or first == "24" or int(second) == int(first) + 1)
 
 
-def _is_gestation(text: str, finding: Finding) -> bool:
+def _is_gestation_or_span(text: str, finding: Finding) -> bool:
     counted = _WEEKS_OR_HOURS.fullmatch(text, finding.start, finding.end)
     if counted and not _OLD.match(text, finding.end):
         return True
     before = text[max(finding.start - _LOOK_BACK, 0) : finding.start]
+    if _SPAN.fullmatch(text, finding.start, finding.end) and (
+        _SPAN_BEFORE.search(before) or _SPAN_AFTER.match(text, finding.end)
+    ):
+        return True
     return bool(_GESTATION_BEFORE.search(before) or _GESTATION_AFTER.match(text, finding.end))
 
 
@@ -282,7 +296,7 @@ def _is_no_job(text: str, finding: Finding) -> bool:
 
 # What else is mistaken for a type, by its i2b2 tag.
 _CHECKS: Mapping[str, Callable[[str, Finding], bool]] = MappingProxyType(
-    {"AGE": _is_gestation, "COUNTRY": _is_descent, "DATE": _is_no_date, "PROFESSION": _is_no_job}
+    {"AGE": _is_gestation_or_span, "COUNTRY": _is_descent, "DATE": _is_no_date, "PROFESSION": _is_no_job}
 )
 
 

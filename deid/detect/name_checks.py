@@ -31,6 +31,11 @@ _SPECIALTY_ENDING = re.compile(
 )
 # What public clinical text writes, and nobody is called unless a list of names has it.
 _CLINICAL = ("clinical_abbreviations", "clinical_brands", "clinical_words", "drugs")
+# Models of intraocular lenses that read as a postcode without its space.
+_LENSES = frozenset(
+    "MA60AC MA60BM MA60MA MN60AC MN60MA SA60AT SA60WF SN60AT SN60TT SN60WF".split()  # noqa: SIM905
+)
+_COMA_SCORE = re.compile(r"E[1-4][ -]?V[1-5][ -]?M[1-6]")
 _OPENERS = frozenset(
     {"good", "new", "north", "south", "east", "west", "first", "our", "sister", "st", "mount"}
 )
@@ -198,8 +203,13 @@ def street(surface: str) -> bool:
 
 
 def uk_postcode(surface: str) -> bool:
-    """Accept a British postcode that is no ordinal: ``C5 6TH`` is a nerve."""
-    return surface[-2:] not in {"ST", "ND", "RD", "TH"}
+    """Accept a British postcode that is no ordinal (``C5 6TH`` is a nerve) and no lens (``SN60AT``)."""
+    return surface[-2:] not in {"ST", "ND", "RD", "TH"} and surface not in _LENSES
+
+
+def canadian_postcode(surface: str) -> bool:
+    """Accept a Canadian postcode that is no Glasgow coma score: ``E3V4M6``."""
+    return _COMA_SCORE.fullmatch(surface) is None
 
 
 def initials(surface: str) -> bool:
@@ -209,7 +219,7 @@ def initials(surface: str) -> bool:
 
 def signature(surface: str) -> bool:
     """Accept initials, or two people's, that sign: every part as `initials` and no common word."""
-    parts = [part for part in re.split(r"[:/.]", surface.rstrip("0123456789")) if part]
+    parts = [part for part in re.split(r" ?[:/.] ?", surface.rstrip("0123456789")) if part]
     return all(login(part) and initials(part) for part in parts)
 
 
@@ -233,6 +243,7 @@ CHECKS: Mapping[str, Callable[[str], bool]] = MappingProxyType(
         "named": named,
         "street": street,
         "uk_postcode": uk_postcode,
+        "canadian_postcode": canadian_postcode,
         "initials": initials,
         "signature": signature,
     }

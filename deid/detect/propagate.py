@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 
+from deid.detect.lists import word_list
 from deid.detect.variants import NAME_TYPES, Form, FormSearch, name_forms, number_forms, phrase_forms
 from deid.note import Finding
 from deid.policy import Policy
@@ -13,6 +15,8 @@ _LOCAL_TYPES = frozenset({"DATE", "AGE", "PROFESSION", "STATE", "COUNTRY", "ZIP_
 _LEAST_SCORE = 0.6  # a doubtful finding is not repeated
 _LEAST_SINGLE = 0.8  # nor a single-word name that only the encoder saw, unless it is rather sure
 _DECAY = 0.9
+_IN_BRACKETS = re.compile(r" ?[(\[]([A-Z]{2,4})[)\]]")
+_PART = re.compile(r"[^\W\d_]+")
 
 
 def propagate(
@@ -33,7 +37,8 @@ def propagate(
     for text, found in zip(texts, findings, strict=True):
         for finding in found:
             if finding.entity_type in types and finding.score >= _LEAST_SCORE:
-                for form in _forms(text[finding.start : finding.end], finding):
+                surface = text[finding.start : finding.end]
+                for form in (*_forms(surface, finding), *_initials_behind(text, surface, finding)):
                     _keep_strongest(forms, form)
     if not forms:
         return [() for _ in texts]
@@ -42,8 +47,7 @@ def propagate(
 
 
 def _forms(surface: str, finding: Finding) -> Iterator[Form]:
-    kind = finding.entity_type
-    like = Finding(0, 1, kind, round(finding.score * _DECAY, 3), "propagation", finding.detector)
+    kind, like = finding.entity_type, _like(finding)
     if kind in NAME_TYPES:
         single = len(surface.split()) == 1
         if not (single and finding.detector == "encoder" and finding.score < _LEAST_SINGLE):
@@ -52,6 +56,21 @@ def _forms(surface: str, finding: Finding) -> Iterator[Form]:
         yield from number_forms(surface, like)
         if any(sign.isalpha() for sign in surface):
             yield from phrase_forms(surface, like)
+
+
+def _initials_behind(text: str, surface: str, finding: Finding) -> Iterator[Form]:
+    """Yield a person's initials where they stand in brackets behind the name: `Emyr Bowen-Rees (EBR)`."""
+    behind = _IN_BRACKETS.match(text, finding.end) if finding.entity_type in NAME_TYPES else None
+    if behind:
+        letters = behind[1].casefold()
+        own = "".join(part[0] for part in _PART.findall(surface.casefold()))
+        if letters == own and letters not in word_list("clinical_abbreviations"):
+            yield Form(letters, compact=False, capital=True, finding=_like(finding))
+
+
+def _like(finding: Finding) -> Finding:
+    score = round(finding.score * _DECAY, 3)
+    return Finding(0, 1, finding.entity_type, score, "propagation", finding.detector)
 
 
 def _keep_strongest(forms: dict[tuple[str, str], Form], form: Form) -> None:

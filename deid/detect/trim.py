@@ -42,6 +42,12 @@ _FUNCTION_WORDS = frozenset(
 _CLOCK = re.compile(r"[ ,@]{1,3}(?:(?:[01]\d|2[0-3])[0-5]\d|\d{1,2}[.:][0-5]\d)(?: ?(?:h|hrs|am|pm))?$")
 _YEAR = re.compile(r"(?:19|20)\d\d$")
 _DATED = re.compile(r"\d[/.-]\d|[A-Za-z]{3}")
+_YEARS_AND_MORE = re.compile(r"(1[01]\d|\d{1,2}) ([A-Za-z]+)(?: \w+)?")
+_UNITS = frozenset(
+    "a and d day days h half hour hours hr hrs m mo month months mos mth mths odd or plus something to w week"  # noqa: SIM905
+    " weeks wk wks y year years yo yr yrs".split()
+)
+_SHORTEST_SMALL = 4  # shorter ones may be the end of a name that a scan broke: `Erzse bet`
 _Cut = Callable[[str, int, int], tuple[int, int]]
 _YEARS_OLD = re.compile(r"[ -]{0,2}(?:(?:years?|yrs?|yo|y/o|y\.o)\.?(?:[ -]olds?)?|olds?)$", re.IGNORECASE)
 
@@ -66,15 +72,19 @@ def trimmed(text: str, finding: Finding, kind: EntityType) -> Finding:
 
 def _cuts(tag: str) -> Iterator[_Cut]:
     if tag in _NAMES:
-        yield from (_name_fields, _without_titles, _without_degrees)
+        yield from (_name_fields, _without_titles, _without_small_words, _without_degrees)
     if tag in _NUMBERS:
         yield from (_number_fields, _without_labels)
     if tag in _NAMES | _NUMBERS | _PLACES | _TOLD:
         yield from (_without_first_words, _without_last_words)
+    if tag == "CITY":
+        yield _without_small_words
+    if tag == "USERNAME":
+        yield from (_log_in_field, _without_degrees)
     if tag == "DATE":
-        yield _without_clock
+        yield from (_date_fields, _without_clock)
     if tag == "AGE":
-        yield _without_years
+        yield from (_without_years, _number_of_years)
 
 
 def _name_fields(text: str, start: int, end: int) -> tuple[int, int]:
@@ -161,6 +171,35 @@ def _without_last_words(text: str, start: int, end: int) -> tuple[int, int]:
     while (last := _LAST_WORD.search(text, start, end)) and last.group(1) in _FUNCTION_WORDS:
         end = last.start()
     return start, end
+
+
+def _without_small_words(text: str, start: int, end: int) -> tuple[int, int]:
+    """Take ordinary small words off a name with capitals: `Boggs and`, `Gardena sends plums`."""
+    if not text[start].isupper() or text[start:end].casefold() in word_list("cities"):
+        return start, end
+    while (last := _LAST_WORD.search(text, start, end)) and _is_small_word(last.group(1)):
+        end = last.start()
+    return start, end
+
+
+def _is_small_word(word: str) -> bool:
+    return len(word) >= _SHORTEST_SMALL and word.islower() and word.isalpha() and _is_foreign(word)
+
+
+def _log_in_field(text: str, start: int, end: int) -> tuple[int, int]:
+    """Leave lines and columns at the ends that are one letter or a number: `HJE/bo   D`."""
+    return _own_fields(text, start, end, lambda field: len(field) == 1 or field.isdigit())
+
+
+def _date_fields(text: str, start: int, end: int) -> tuple[int, int]:
+    """Leave lines and columns at the ends that are no more than a letter: `3-1-14  T`."""
+    return _own_fields(text, start, end, lambda field: len(field) == 1 and field.isalpha())
+
+
+def _number_of_years(text: str, start: int, end: int) -> tuple[int, int]:
+    """Take off what follows a number of years and is no unit: `19 F`, `58 MI`."""
+    years = _YEARS_AND_MORE.fullmatch(text, start, end)
+    return start, years.end(1) if years and years[2].casefold() not in _UNITS else end
 
 
 def _without_clock(text: str, start: int, end: int) -> tuple[int, int]:

@@ -21,6 +21,7 @@ _PARTICLES = frozenset(
 _SUFFIXES = frozenset({"jr", "sr", "ii", "iii", "iv"})
 _PART = re.compile(r"[^\W\d_]+(?:['-][^\W\d_]+)*")
 _SEPARATORS = str.maketrans("", "", " \t\n\r-./()")
+_REST = re.compile(r"\.[^\W\d_][^\W\d_.]*(?:\.[^\W\d_]*)*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +160,17 @@ def _bounded(folded: Folded, start: int, end: int, forms: list[Form]) -> Iterato
     text = folded.text
     if (start and text[start - 1].isalnum()) or (end < len(text) and text[end].isalnum()):
         return
+    if _ends_in_abbreviation(text, start, end):
+        return
     first, last = folded.original(start, end)
     for form in forms:
         like = form.finding
         yield Finding(first, last, like.entity_type, like.score, like.detector, like.evidence)
+
+
+def _ends_in_abbreviation(text: str, start: int, end: int) -> bool:
+    """Say whether the last letter is no initial: the M of `Kulkarni, M.D.`, the d of `Moxon, d.o.b.`."""
+    if end - start < 2 or text[end - 2].isalnum() or not (rest := _REST.match(text, end)):
+        return False
+    plain = f"{text[end - 1]}{rest.group()}".replace(".", "").casefold()
+    return plain in word_list("degrees") or plain in word_list("clinical_abbreviations")

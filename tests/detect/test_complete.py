@@ -35,6 +35,7 @@ POLICY = load_policy("safe-harbor")
         ),
         ("ate at Big Daddy's, then", "ORGANIZATION", "Big Daddy", "Big Daddy's"),
         ("AN/HN   DD: 01/17", "USERNAME", "HN", "AN/HN"),
+        ("SURGEON.......I. WOLFSON, M.D.", "CLINICIAN_NAME", "WOLFSON", "I. WOLFSON"),
         # What stays as it is.
         ("5 mg by ROD. CBG 112", "CLINICIAN_NAME", "ROD", "ROD"),
         ("Showered N. Changed", "PATIENT_NAME", "N", "N"),

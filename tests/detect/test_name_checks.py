@@ -83,6 +83,9 @@ TABLE = [
     ("street", "2 Units One Way", False),
     ("uk_postcode", "LS1 4AP", True),
     ("uk_postcode", "C5 6TH", False),
+    ("uk_postcode", "SN60AT", False),
+    ("canadian_postcode", "E3B 4M6", True),
+    ("canadian_postcode", "E3V4M6", False),
 ]
 
 

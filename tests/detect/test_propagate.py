@@ -53,6 +53,34 @@ def test_written_forms(surface: str, entity_type: str, other: str, expected: set
     assert set(again([f"First: {surface}.", other], surface, entity_type)[1]) == expected
 
 
+@pytest.mark.parametrize(
+    ("behind", "other", "expected"),
+    [
+        (" (EBR), usual GP", "14-Jan EBR: seen by ebr", ["EBR"]),
+        (" [EBR]", "EBR", ["EBR"]),
+        (" (GP)", "GP seen", []),
+        (" (CBR)", "CBR again", []),
+    ],
+)
+def test_initials_in_brackets_behind_a_name_are_that_person(
+    behind: str, other: str, expected: list[str]
+) -> None:
+    first = f"Dr Emyr Bowen-Rees{behind}"
+    assert again([first, other], "Emyr Bowen-Rees", "CLINICIAN_NAME")[1] == expected
+
+
+def test_initials_that_are_an_abbreviation_do_not_spread() -> None:
+    assert again(["Mary Smith (MS)", "MS since 2001"], "Mary Smith", "RELATIVE_NAME")[1] == []
+
+
+def test_the_letter_of_a_degree_is_no_initial() -> None:
+    texts = ["Milorad Dragovich, M.D.", "DRAGOVICH, M.D.; Dragovich, M. called", "re Dana Moxon, d.o.b."]
+    assert again(texts, "Milorad Dragovich", "CLINICIAN_NAME")[1:] == [
+        ["DRAGOVICH", "Dragovich", "Dragovich, M"],
+        [],
+    ]
+
+
 def test_what_is_found_already_is_not_repeated() -> None:
     assert again(["Seen: Ifeoma Oduya.", "x"], "Ifeoma Oduya", "PATIENT_NAME") == [[], []]
 

@@ -30,6 +30,15 @@ POLICY = load_policy("safe-harbor")
         ("JS# 44-09181", "OTHER_ID", "44-09181"),
         ("A31-0061-7 of", "OTHER_ID", "A31-0061-7"),
         ("on hampshire rd", "STREET_ADDRESS", "hampshire rd"),
+        # Ordinary small words behind a name, the field beside a log-in or a date.
+        ("Lakeview clears", "CITY", "Lakeview"),
+        ("Ozzie's scout troop", "RELATIVE_NAME", "Ozzie"),
+        ("HQE/bo\nd", "USERNAME", "HQE/bo"),
+        ("qeg05\n00431", "USERNAME", "qeg05"),
+        ("QYT LPN", "USERNAME", "QYT"),
+        ("3-1-14  T", "DATE", "3-1-14"),
+        ("19 F", "AGE", "19"),
+        ("33 para 4", "AGE", "33"),
         # Clock times and units.
         ("1/19 1512", "DATE", "1/19"),
         ("thurs 16.20", "DATE", "thurs"),
@@ -37,6 +46,11 @@ POLICY = load_policy("safe-harbor")
         ("24 years old", "AGE", "24"),
         # What stays as it is.
         ("Jing MA", "PATIENT_NAME", "Jing MA"),
+        ("Salt lake city", "CITY", "Salt lake city"),
+        ("Erzse bet", "PATIENT_NAME", "Erzse bet"),
+        ("ana lima nurse", "PATIENT_NAME", "ana lima nurse"),
+        ("3 JAN  2012", "DATE", "3 JAN  2012"),
+        ("7 and a half", "AGE", "7 and a half"),
         ("THUY DO", "PATIENT_NAME", "THUY DO"),
         ("Nguyen Lac", "PATIENT_NAME", "Nguyen Lac"),
         ("Zayde Mot", "RELATIVE_NAME", "Zayde Mot"),
