@@ -31,6 +31,12 @@ _CLINICAL = (
 _NAMES = ("given_names", "surnames", "cities")
 _WORD = re.compile(r"[^\W_]+")
 _DIGITS = re.compile(r"\d+")
+# Rooms and beds are no identifiers, nor are the codes of what was done and found.
+_ROOM_BEFORE = re.compile(r"\b(?:rm|room|bed|bay|cot|chair)[ #:]{0,2}$", re.IGNORECASE)
+_PROCEDURE_CODE = re.compile(
+    r"\b(?:cpt|hcpcs|icd(?:-?(?:9|10))?(?:-?cm)?|ndc|drg|carc|rarc)\b:? ?(?:[\w.]{4,8},? )*[\w.-]+$",
+    re.IGNORECASE,
+)
 _LABEL_END = re.compile(r"(?:[ -](?:id|no|nr|num|number)\b\.?)? ?:", re.IGNORECASE)
 _FUNCTION_WORDS = frozenset(
     "a an the at in on of to for from by with and or is was it its s when where who how this that".split()  # noqa: SIM905
@@ -76,6 +82,8 @@ _PART_OF_DAY = re.compile(
     r"(?:the )?(?:(?:early|late) )?(?:morning|afternoon|evening|end|middle|start|beginning)(?: of(?: the)?)?",
     re.IGNORECASE,
 )
+_NO_DATE_LENGTHS = frozenset({3, 5, 7})
+_DECIMAL_BEFORE = re.compile(r"(?:^|\s)\.$")  # .03
 _IN_SIGNS = re.compile(r"[\d/.-]+")
 # `10th rib` and `5/5` are no days.
 _ORDINAL = re.compile(r"\d{1,3}(?:st|nd|rd|th)", re.IGNORECASE)
@@ -90,7 +98,8 @@ _TWO_NUMBERS = re.compile(r"\d{1,2}[/.]\d{1,2}")
 _RATIO = re.compile(r"\d{1,2}/\d{1,2}")
 _RATIO_BEFORE = re.compile(
     r"\b(?:(?:vision|va|acuity)(?: (?:od|os|ou|re|le|r|l))?|strength|power|motor|mrc|mmt|ehl|fhl|quads?|"
-    r"beighton|monofil(?:ament)?|recall(?:ed)?|page|pg|grade|gcs|pulses|reflexes|gr|apgars?|murmur|sem|psm|esm)"
+    r"beighton|monofil(?:ament)?|nodes|crescents|[st]jc|(?:train of four|tof)|swabs|needles|rbc|ems|"
+    r"proned|suboxone|buprenorphine|cvp|recall(?:ed)?|page|pg|grade|gcs|pulses|reflexes|gr|apgars?|murmur|sem|psm|esm)"
     r"\.?:?,? (?:\d+/\d+[,;]? (?:and )?)*$",
     re.IGNORECASE,
 )
@@ -100,7 +109,8 @@ _GESTATION_BEFORE = re.compile(
     r"\b(?:born at|ga|gestation(?:al age)?(?: of)?|ex|former|edc by)[: ]{0,2}$", re.IGNORECASE
 )
 _GESTATION_AFTER = re.compile(
-    r" ?\+ ?\d| and \d/7| ?(?:weeks?|wks?|w)?['’]?[ ,]{0,2}(?:of )?(?:gest|ga\b|pregnan|prem|preterm)|/40",
+    r" ?\+ ?\d| and \d/7|-?weekers?|/40|"
+    r" ?(?:weeks?|wks?|w)?['’]?[ ,]{0,2}(?:of )?(?:gest|ga\b|pregnan|prem|preterm)",
     re.IGNORECASE,
 )
 _HALF_DAY = re.compile(r" ?(?:[ap]\.?m\b|h(?:rs?|ours)?\b)", re.IGNORECASE)
@@ -112,6 +122,9 @@ _OLD = re.compile(r"[ -]?(?:olds?\b|of (?:age|life)\b)", re.IGNORECASE)
 # How long something is taken or away: `24 mo of ATD`, `recall 6 mo`.
 _SPAN = re.compile(r"\d+[ -]?(?:mos?|mths?|months?|wks?|weeks?|d|days?)", re.IGNORECASE)
 _SPAN_BEFORE = re.compile(r"\brecall:? $", re.IGNORECASE)
+_MEASURED_AFTER = re.compile(
+    r" ?(?:fr|mm|cm|ga|gauge|ml|cc|mg|mcg|kg|lbs?|hz|db|deg(?:rees?)?)\b", re.IGNORECASE
+)
 _SPAN_AFTER = re.compile(r" of (?!age\b|life\b)[\w-]{3}", re.IGNORECASE)
 # Behind these words a clinician's role is somebody's job.
 _HELD_BEFORE = re.compile(
@@ -208,9 +221,12 @@ def _is_degree(text: str, finding: Finding) -> bool:
 
 
 def _is_no_number(text: str, finding: Finding) -> bool:
-    """Say whether a number without a digit is a label or another word; unknown letters may be a code."""
+    """Say whether a finding is a room, the code of a procedure, or words; unknown letters may be a code."""
     surface = text[finding.start : finding.end]
     words = _WORD.findall(surface.casefold())
+    before = text[max(finding.start - _LOOK_BACK, 0) : finding.start]
+    if _ROOM_BEFORE.search(before) or _PROCEDURE_CODE.search(f"{before}{surface}"):
+        return True
     if any(sign.isdigit() for sign in surface) or _MASK.search(surface) or _SPOKEN.intersection(words):
         return False
     return all(word in word_list("number_labels") or _kind(word) != "other" for word in words)
@@ -225,15 +241,26 @@ def _is_no_date(text: str, finding: Finding) -> bool:
     if not parts:
         kinds = {_kind(word) for word in _WORD.findall(surface.casefold())}
         surely = "common" not in kinds or finding.score < _UNSURE
-        return "other" not in kinds and surely and not _DATE_WORD.search(surface)
+        words_only = "other" not in kinds and surely and not _DATE_WORD.search(surface)
+        return words_only or _is_tomography(text, finding)
     before = text[max(finding.start - _LOOK_BACK, 0) : finding.start]
     if surface.isdigit():
-        return text[finding.end : finding.end + 1] == "." and bool(_LINE_START.search(before))
+        numbered = text[finding.end : finding.end + 1] == "." and _LINE_START.search(before)
+        return bool(numbered or len(surface) in _NO_DATE_LENGTHS or _DECIMAL_BEFORE.search(before))
     if _IN_SIGNS.fullmatch(surface):
         return _is_no_day(text, finding, before, len(parts))
     if _ORDINAL.fullmatch(surface) and _ORDINAL_OF.match(text, finding.end):
         return True
     return _is_course(text, finding, before)
+
+
+def _is_tomography(text: str, finding: Finding) -> bool:
+    """Say whether a finding is OCT in a note that writes October otherwise, in small letters."""
+    around = (
+        text[max(finding.start - _LOOK_BACK, 0) : finding.start]
+        + text[finding.end : finding.end + _LOOK_BACK]
+    )
+    return text[finding.start : finding.end] == "OCT" and any(sign.islower() for sign in around)
 
 
 def _is_no_day(text: str, finding: Finding, before: str, count: int) -> bool:
@@ -243,8 +270,9 @@ def _is_no_day(text: str, finding: Finding, before: str, count: int) -> bool:
         return True
     if _RATIO.fullmatch(surface) and _RATIO_BEFORE.search(before):
         return True
-    if finding.score < _UNSURE and count in (2, 3):
-        return not (numeric_date(surface) or month_day(surface) or month_year(surface))
+    calendar = numeric_date(surface) or month_day(surface) or month_year(surface)
+    if finding.score < _UNSURE and count in (2, 3) and not calendar:
+        return True
     return _is_course(text, finding, before)
 
 
@@ -266,7 +294,8 @@ def _is_day_or_month(text: str, finding: Finding) -> bool:
     return not timed and (whole or first == "24" or int(second) == int(first) + 1)
 
 
-def _is_gestation_or_span(text: str, finding: Finding) -> bool:
+def _is_no_age(text: str, finding: Finding) -> bool:
+    """Say whether a finding is an age of a pregnancy, the length of a course, or a measure."""
     counted = _WEEKS_OR_HOURS.fullmatch(text, finding.start, finding.end)
     if counted and not _OLD.match(text, finding.end):
         return True
@@ -275,7 +304,8 @@ def _is_gestation_or_span(text: str, finding: Finding) -> bool:
         _SPAN_BEFORE.search(before) or _SPAN_AFTER.match(text, finding.end)
     ):
         return True
-    return bool(_GESTATION_BEFORE.search(before) or _GESTATION_AFTER.match(text, finding.end))
+    after = (_GESTATION_AFTER, _MEASURED_AFTER)
+    return bool(_GESTATION_BEFORE.search(before) or any(each.match(text, finding.end) for each in after))
 
 
 def _is_descent(text: str, finding: Finding) -> bool:
@@ -296,7 +326,7 @@ def _is_no_job(text: str, finding: Finding) -> bool:
 
 # What else is mistaken for a type, by its i2b2 tag.
 _CHECKS: Mapping[str, Callable[[str, Finding], bool]] = MappingProxyType(
-    {"AGE": _is_gestation_or_span, "COUNTRY": _is_descent, "DATE": _is_no_date, "PROFESSION": _is_no_job}
+    {"AGE": _is_no_age, "COUNTRY": _is_descent, "DATE": _is_no_date, "PROFESSION": _is_no_job}
 )
 
 
