@@ -32,6 +32,10 @@ _NAMES = ("given_names", "surnames", "cities")
 _WORD = re.compile(r"[^\W_]+")
 _DIGITS = re.compile(r"\d+")
 # Rooms and beds are no identifiers, nor are the codes of what was done and found.
+_ROOM = re.compile(
+    r"(?:rm|room|bed|bay|cot|chair|cell|theat(?:re|er))[ #:]{0,2}(?:\d[\w-]{0,7}|[A-Z]-?\d[\w-]{0,6})",
+    re.IGNORECASE,
+)
 _ROOM_BEFORE = re.compile(r"\b(?:rm|room|bed|bay|cot|chair)[ #:]{0,2}$", re.IGNORECASE)
 _PROCEDURE_CODE = re.compile(
     r"\b(?:cpt|hcpcs|icd(?:-?(?:9|10))?(?:-?cm)?|ndc|drg|carc|rarc)\b:? ?(?:[\w.]{4,8},? )*[\w.-]+$",
@@ -161,6 +165,8 @@ def doubtful(text: str, finding: Finding, kind: EntityType) -> bool:
         kind: Its type.
     """
     if is_filler(text, finding) or _is_label_letter(text, finding) or _is_degree(text, finding):
+        return True
+    if _ROOM.fullmatch(text, finding.start, finding.end):
         return True
     tag = kind.i2b2 or kind.name
     if tag in _NUMBERS:
