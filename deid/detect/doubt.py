@@ -32,13 +32,14 @@ _NAMES = ("given_names", "surnames", "cities")
 _WORD = re.compile(r"[^\W_]+")
 _DIGITS = re.compile(r"\d+")
 # Rooms and beds are no identifiers, nor are the codes of what was done and found.
-_ROOM = re.compile(
-    r"(?:rm|room|bed|bay|cot|chair|cell|theat(?:re|er))[ #:]{0,2}(?:\d[\w-]{0,7}|[A-Z]-?\d[\w-]{0,6})",
-    re.IGNORECASE,
+_ROOMS = r"\b(?:rm|room|bed|bay|cot|chair|cell|theat(?:re|er))[ #:]{1,2}"
+_ROOM_NUMBER = (
+    r"(?:\d{1,4}[a-z]?(?:-[a-z\d]{1,2}){0,2}|[a-z\d]{1,2}(?:-[a-z\d]{1,2}){1,2}|[a-z]{2,4}-\d{1,2})"
 )
-_ROOM_BEFORE = re.compile(r"\b(?:rm|room|bed|bay|cot|chair)[ #:]{0,2}$", re.IGNORECASE)
+_ROOM = re.compile(_ROOMS + _ROOM_NUMBER, re.IGNORECASE)
+_ROOM_AT_END = re.compile(f"{_ROOM.pattern}$", re.IGNORECASE)
 _PROCEDURE_CODE = re.compile(
-    r"\b(?:cpt|hcpcs|icd(?:-?(?:9|10))?(?:-?cm)?|ndc|drg|carc|rarc)\b:? ?(?:[\w.]{4,8},? )*[\w.-]+$",
+    r"\b(?:cpt|hcpcs|icd(?:-?(?:9|10))?(?:-?cm)?|ndc|drg|carc|rarc)(?: code)?:? (?:[\w.]{4,8},? )*[\w.-]+$",
     re.IGNORECASE,
 )
 _LABEL_END = re.compile(r"(?:[ -](?:id|no|nr|num|number)\b\.?)? ?:", re.IGNORECASE)
@@ -86,6 +87,8 @@ _PART_OF_DAY = re.compile(
     r"(?:the )?(?:(?:early|late) )?(?:morning|afternoon|evening|end|middle|start|beginning)(?: of(?: the)?)?",
     re.IGNORECASE,
 )
+_EYE_BEFORE = re.compile(r"\b(?:test|field|vault|iop)\b[^.\n]{0,8}$", re.IGNORECASE)
+_EYE_AFTER = re.compile(r" ?(?:od|os|ou|mac\w*|rnfl|retina\w*)\b", re.IGNORECASE)
 _NO_DATE_LENGTHS = frozenset({3, 5, 7})
 _DECIMAL_BEFORE = re.compile(r"(?:^|\s)\.$")  # .03
 _IN_SIGNS = re.compile(r"[\d/.-]+")
@@ -102,7 +105,7 @@ _TWO_NUMBERS = re.compile(r"\d{1,2}[/.]\d{1,2}")
 _RATIO = re.compile(r"\d{1,2}/\d{1,2}")
 _RATIO_BEFORE = re.compile(
     r"\b(?:(?:vision|va|acuity)(?: (?:od|os|ou|re|le|r|l))?|strength|power|motor|mrc|mmt|ehl|fhl|quads?|"
-    r"beighton|monofil(?:ament)?|nodes|crescents|[st]jc|(?:train of four|tof)|swabs|needles|rbc|ems|"
+    r"beighton|monofil(?:ament)?|nodes|crescents|[st]jc|(?:train of four|tof)|rbc|ems|"
     r"proned|suboxone|buprenorphine|cvp|recall(?:ed)?|page|pg|grade|gcs|pulses|reflexes|gr|apgars?|murmur|sem|psm|esm)"
     r"\.?:?,? (?:\d+/\d+[,;]? (?:and )?)*$",
     re.IGNORECASE,
@@ -231,7 +234,7 @@ def _is_no_number(text: str, finding: Finding) -> bool:
     surface = text[finding.start : finding.end]
     words = _WORD.findall(surface.casefold())
     before = text[max(finding.start - _LOOK_BACK, 0) : finding.start]
-    if _ROOM_BEFORE.search(before) or _PROCEDURE_CODE.search(f"{before}{surface}"):
+    if _ROOM_AT_END.search(f"{before}{surface}") or _PROCEDURE_CODE.search(f"{before}{surface}"):
         return True
     if any(sign.isdigit() for sign in surface) or _MASK.search(surface) or _SPOKEN.intersection(words):
         return False
@@ -261,12 +264,10 @@ def _is_no_date(text: str, finding: Finding) -> bool:
 
 
 def _is_tomography(text: str, finding: Finding) -> bool:
-    """Say whether a finding is OCT in a note that writes October otherwise, in small letters."""
-    around = (
-        text[max(finding.start - _LOOK_BACK, 0) : finding.start]
-        + text[finding.end : finding.end + _LOOK_BACK]
-    )
-    return text[finding.start : finding.end] == "OCT" and any(sign.islower() for sign in around)
+    """Say whether a finding is OCT of an eye; October may be written so too."""
+    before = text[max(finding.start - _LOOK_BACK, 0) : finding.start]
+    eye = _EYE_BEFORE.search(before) or _EYE_AFTER.match(text, finding.end)
+    return text[finding.start : finding.end] == "OCT" and eye is not None
 
 
 def _is_no_day(text: str, finding: Finding, before: str, count: int) -> bool:
@@ -276,9 +277,8 @@ def _is_no_day(text: str, finding: Finding, before: str, count: int) -> bool:
         return True
     if _RATIO.fullmatch(surface) and _RATIO_BEFORE.search(before):
         return True
-    calendar = numeric_date(surface) or month_day(surface) or month_year(surface)
-    if finding.score < _UNSURE and count in (2, 3) and not calendar:
-        return True
+    if finding.score < _UNSURE and count in (2, 3):
+        return not (numeric_date(surface) or month_day(surface) or month_year(surface))
     return _is_course(text, finding, before)
 
 

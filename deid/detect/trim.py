@@ -33,6 +33,7 @@ _NOT_LETTER = re.compile(r"[^a-z]")
 _AMBIGUOUS = frozenset({"dc", "do", "jd", "ma", "ms", "np", "od", "ot", "pa", "pt", "rd", "rt"})
 # Words of the language of notes; none of them stands in another column as a part of somebody's name.
 _FOREIGN = ("clinical_abbreviations", "clinical_words", "common_words", "facility_words", "name_stops")
+_CLINICAL = ("clinical_abbreviations", "clinical_words")
 _KNOWN_NAMES = ("given_names", "surnames")
 _FUNCTION_WORDS = frozenset(
     "a an and as at but by for from her his in into is near of off on or outside over that the then to"  # noqa: SIM905
@@ -42,11 +43,10 @@ _FUNCTION_WORDS = frozenset(
 _CLOCK = re.compile(r"[ ,@]{1,3}(?:(?:[01]\d|2[0-3])[0-5]\d|\d{1,2}[.:][0-5]\d)(?: ?(?:h|hrs|am|pm))?$")
 _YEAR = re.compile(r"(?:19|20)\d\d$")
 _DATED = re.compile(r"\d[/.-]\d|[A-Za-z]{3}")
-_YEARS_AND_MORE = re.compile(r"(1[01]\d|\d{1,2}) ([A-Za-z]+)(?: \w+)?")
-_UNITS = frozenset(
-    "a and d day days h half hour hours hr hrs m mo month months mos mth mths odd or plus something to w week"  # noqa: SIM905
-    " weeks wk wks y year years yo yr yrs".split()
+_YEARS_AND_WHOSE = re.compile(
+    r"(1[01]\d|\d{1,2}) (?:F|M|para|gravida|bday|birthday|female|male)(?: \d{1,2})?"
 )
+_PAIR_OR_LOG_IN = re.compile(r"[A-Za-z]+(?:/[A-Za-z]+|\d+)(?!\S)")
 _SHORTEST_SMALL = 4  # shorter ones may be the end of a name that a scan broke: `Erzse bet`
 _Cut = Callable[[str, int, int], tuple[int, int]]
 _YEARS_OLD = re.compile(r"[ -]{0,2}(?:(?:years?|yrs?|yo|y/o|y\.o)\.?(?:[ -]olds?)?|olds?)$", re.IGNORECASE)
@@ -77,10 +77,8 @@ def _cuts(tag: str) -> Iterator[_Cut]:
         yield from (_number_fields, _without_labels)
     if tag in _NAMES | _NUMBERS | _PLACES | _TOLD:
         yield from (_without_first_words, _without_last_words)
-    if tag == "CITY":
-        yield _without_small_words
     if tag == "USERNAME":
-        yield from (_log_in_field, _without_degrees)
+        yield _log_in_field
     if tag == "DATE":
         yield from (_date_fields, _without_clock)
     if tag == "AGE":
@@ -174,8 +172,11 @@ def _without_last_words(text: str, start: int, end: int) -> tuple[int, int]:
 
 
 def _without_small_words(text: str, start: int, end: int) -> tuple[int, int]:
-    """Take ordinary small words off a name with capitals: `Boggs and`, `Gardena sends plums`."""
-    if not text[start].isupper() or text[start:end].casefold() in word_list("cities"):
+    """Take clinical words in small letters off a name with capitals: `Venkatesan nephro`.
+
+    Other words stay: what somebody does (`Fritz does security`) is told nowhere else.
+    """
+    if not text[start].isupper():
         return start, end
     while (last := _LAST_WORD.search(text, start, end)) and _is_small_word(last.group(1)):
         end = last.start()
@@ -183,23 +184,28 @@ def _without_small_words(text: str, start: int, end: int) -> tuple[int, int]:
 
 
 def _is_small_word(word: str) -> bool:
-    return len(word) >= _SHORTEST_SMALL and word.islower() and word.isalpha() and _is_foreign(word)
+    clinical = any(word in word_list(name) for name in _CLINICAL) and word not in word_list("common_words")
+    return (
+        len(word) >= _SHORTEST_SMALL and word.islower() and word.isalpha() and clinical and _is_foreign(word)
+    )
 
 
 def _log_in_field(text: str, start: int, end: int) -> tuple[int, int]:
-    """Leave lines and columns at the ends that are one letter or a number: `HJE/bo   D`."""
+    """Leave lines and columns behind a pair or a log-in that are a letter or a number: `HJE/bo   D`."""
+    if not _PAIR_OR_LOG_IN.match(text, start, end):
+        return start, end
     return _own_fields(text, start, end, lambda field: len(field) == 1 or field.isdigit())
 
 
 def _date_fields(text: str, start: int, end: int) -> tuple[int, int]:
-    """Leave lines and columns at the ends that are no more than a letter: `3-1-14  T`."""
-    return _own_fields(text, start, end, lambda field: len(field) == 1 and field.isalpha())
+    """Leave columns at the ends that are the label of the next date: `3-1-14  T`."""
+    return _own_fields(text, start, end, lambda field: field in {"D", "T"})
 
 
 def _number_of_years(text: str, start: int, end: int) -> tuple[int, int]:
-    """Take off what follows a number of years and is no unit: `19 F`, `58 MI`."""
-    years = _YEARS_AND_MORE.fullmatch(text, start, end)
-    return start, years.end(1) if years and years[2].casefold() not in _UNITS else end
+    """Take off whose years they are, behind their number: `19 F`, `33 para 4`."""
+    years = _YEARS_AND_WHOSE.fullmatch(text, start, end)
+    return start, years.end(1) if years else end
 
 
 def _without_clock(text: str, start: int, end: int) -> tuple[int, int]:
