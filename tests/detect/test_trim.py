@@ -30,7 +30,7 @@ POLICY = load_policy("safe-harbor")
         ("JS# 44-09181", "OTHER_ID", "44-09181"),
         ("A31-0061-7 of", "OTHER_ID", "A31-0061-7"),
         ("on hampshire rd", "STREET_ADDRESS", "hampshire rd"),
-        # Ordinary small words behind a name, the field beside a log-in or a date.
+        # Clinical small words behind a name, the field beside a log-in or a date.
         ("Venkatesan nephro", "CLINICIAN_NAME", "Venkatesan"),
         ("HQE/bo\nd", "USERNAME", "HQE/bo"),
         ("qeg05\n00431", "USERNAME", "qeg05"),
