@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import json
 import os
@@ -490,10 +491,11 @@ def test_in_a_terminal(folder: Path) -> None:
     )
     os.close(theirs)
     shown = ""
+    decoder = codecs.getincrementaldecoder("utf-8")()  # a terminal may be read in the middle of a letter
     try:
         for expected, key in (("1 of ", "y"), ("2 of ", "q"), ("y or n", "y"), ("wrote ours.yaml", "")):
             while expected not in shown:
-                shown += os.read(ours, 65536).decode()
+                shown += decoder.decode(os.read(ours, 65536))
             shown = shown.partition(expected)[2]
             time.sleep(0.2)  # what is typed before a key is waited for is thrown away
             os.write(ours, key.encode())
