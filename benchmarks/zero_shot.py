@@ -8,6 +8,8 @@ surface forms, alone and beside the types of `safe-harbor`. The threshold is the
 families, for all types one. ``--split dev`` prints the dev families only. The test families are for measuring
 only: nobody reads what is found in them.
 
+What the encoder says is finished as in a run: drawn out, trimmed, doubted (`deid.detect`).
+
 F1 counts a mention as found if its offsets are exact; "overlap" lets any overlap count. False finds are
 passages without the type in which something is found all the same. Results go to results/zero-shot.json.
 """
@@ -17,7 +19,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,11 +27,12 @@ from typing import Any
 import numpy as np
 from throughput import machine
 
+from deid.detect.description_recognizer import kept
 from deid.encoder.decode import Mention, decode
 from deid.encoder.model import DescriptionEncoder
 from deid.encoder.windows import FloatArray
 from deid.encoder.words import Words
-from deid.policy import load_policy
+from deid.policy import EntityType, load_policy
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE / "dataset"))
@@ -40,18 +43,9 @@ DEV_FAMILIES = frozenset({"court", "tribal", "farming_and_fishing", "travel", "d
 Offsets = tuple[int, int]
 WORDINGS = ("line", "line+contrast", "line+examples", "rich", "terse", "colloquial", "all")
 EXAMPLES = 6
+SHIPPED = "safe-harbor"
 GRID = tuple(round(float(value), 3) for value in np.geomspace(0.02, 0.95, 24))
-NEARLY = 0.02  # of F1, by which a higher threshold may be worse
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """A description as the encoder takes it."""
-
-    description: str
-    views: tuple[str, ...] = ()
-    examples: tuple[str, ...] = ()
-    contrast: str | None = None
+NEARLY = 0.03  # of F1, by which a higher threshold may be worse
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +63,14 @@ class Setting:
 
     Args:
         wording: One of `WORDINGS`.
+        kinds: What each column of the scores stands for.
         places: Column of each description.
         others: Columns of the types asked for beside.
         limits: Their thresholds.
     """
 
     wording: str
+    kinds: Sequence[EntityType]
     places: Mapping[str, int]
     others: Sequence[int]
     limits: FloatArray
@@ -146,6 +142,7 @@ class Measured:
         dev: Passages of the dev families.
         test: Passages of the test families; empty if they are not asked for.
         families: Family of each held-out type.
+        kinds: What each column of the scores stands for.
         places: Column of each description.
         shipped: Columns of the shipped types.
         limits: Their thresholds.
@@ -154,6 +151,7 @@ class Measured:
     dev: tuple[Scored, ...]
     test: tuple[Scored, ...]
     families: Mapping[str, str]
+    kinds: tuple[EntityType, ...]
     places: Mapping[str, int]
     shipped: tuple[int, ...]
     limits: FloatArray
@@ -167,11 +165,12 @@ class Measured:
             test: Also those of the test families.
         """
         types, families = held_out()
-        shipped = {kind.name: kind for kind in load_policy("safe-harbor").types}
+        shipped = {kind.name: kind for kind in load_policy(SHIPPED).types}
         asked = {
             f"{name} {wording}": worded(kind, wording) for name, kind in types.items() for wording in WORDINGS
         }
-        vectors = encoder.describe({**asked, **shipped})
+        kinds = asked | shipped
+        vectors = encoder.describe(kinds)
         places = {name: index for index, name in enumerate(vectors.names)}
         passages = read_passages(HERE / "dataset" / "passages")
         if not test:
@@ -186,6 +185,7 @@ class Measured:
             tuple(each for each in scored if families[each.passage.entity_type] in DEV_FAMILIES),
             tuple(each for each in scored if families[each.passage.entity_type] not in DEV_FAMILIES),
             families,
+            tuple(kinds.values()),
             places,
             columns,
             vectors.thresholds[list(columns)],
@@ -199,7 +199,7 @@ class Measured:
             beside: Ask for the shipped types too.
         """
         others = self.shipped if beside else ()
-        return Setting(wording, self.places, others, self.limits if beside else self.limits[:0])
+        return Setting(wording, self.kinds, self.places, others, self.limits if beside else self.limits[:0])
 
     def by_family(self) -> dict[str, list[Scored]]:
         """Return the test passages by family."""
@@ -219,20 +219,22 @@ def held_out() -> tuple[dict[str, CatalogueType], dict[str, str]]:
     return types, families
 
 
-def worded(kind: CatalogueType, wording: str) -> Asked:
-    """Return a type in one of its wordings, or in all.
+def worded(kind: CatalogueType, wording: str) -> EntityType:
+    """Return a type in one of its wordings, or in all, as it would stand in a policy.
 
     Args:
         kind: The type.
         wording: One of `WORDINGS`.
     """
-    if wording == "all":
-        return Asked(kind.rich, (kind.line, kind.terse, kind.colloquial), contrast=kind.contrast)
-    wording, _, added = wording.partition("+")
-    return Asked(
-        kind.wordings[wording],
+    name, _, added = wording.partition("+")
+    every = name == "all"
+    return EntityType(
+        name="SOUGHT",
+        description=kind.wordings["rich" if every else name],
+        views=(kind.line, kind.terse, kind.colloquial) if every else (),
         examples=kind.surfaces[:EXAMPLES] if added == "examples" else (),
-        contrast=kind.contrast if added == "contrast" else None,
+        contrast=kind.contrast if every or added == "contrast" else None,
+        operator=load_policy(SHIPPED).default_operator,
     )
 
 
@@ -286,12 +288,17 @@ def judge(passages: Iterable[tuple[Collection[Offsets], Collection[Offsets]]]) -
 def _found(each: Scored, setting: Setting, threshold: float) -> list[Offsets]:
     columns = [setting.places[f"{each.passage.entity_type} {setting.wording}"], *setting.others]
     mentions = _decoded(each, columns, np.append(np.float32(threshold), setting.limits))
-    return [(mention.start, mention.end) for mention in mentions if mention.type_index == 0]
+    kinds = [setting.kinds[column] for column in columns]
+    return [
+        (finding.start, finding.end)
+        for mention, finding in kept(each.passage.text, mentions, kinds)
+        if mention.type_index == 0
+    ]
 
 
-def _decoded(each: Scored, columns: Sequence[int], limits: FloatArray) -> Iterator[Mention]:
+def _decoded(each: Scored, columns: Sequence[int], limits: FloatArray) -> tuple[Mention, ...]:
     inside, begin = (part[:, columns] for part in each.scores)
-    yield from decode(
+    return decode(
         each.passage.text,
         each.words,
         (inside, begin),

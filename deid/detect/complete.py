@@ -52,6 +52,20 @@ _FIRM = re.compile(
 _PAIR_BEFORE = re.compile(r"(?<![\w/:])[A-Za-z]{2,4}[/:]$")
 _PAIR_AFTER = re.compile(r"[/:][A-Za-z]{2,4}(?![\w/:])")
 _LONGEST_PAIR = 5
+# What belongs to a mention of a type that a policy describes in its own words: the rest of a code in signs
+# (`GX9371/12SEP`, `02:1B:C5:3E:90:4A`), the currency of an amount, `of Lyme`.
+_CODE_BEFORE = re.compile(r"(?:[A-Za-z0-9]+[-/._])+$|(?<![\w:])(?:[0-9A-Fa-f]{2}:)+$")
+_CODE_AFTER = re.compile(r"(?:[-/._][A-Za-z0-9]+)+|(?::[0-9A-Fa-f]{2})+(?![\w:])")
+_CURRENCY = re.compile(r"[$€£]$")
+_LONGEST_CODE = 24
+_DIGIT = re.compile(r"\d")
+_OF_PLACE = re.compile(r" of [A-Z][\w'’-]+")
+_CLOSING = re.compile(r"\)")
+# The dot behind an initial or an abbreviation is a part of it: `Ana L.`, `P.A.`, `N.M.`, `Canal Co.`
+_DOT = re.compile(r"\.(?!\w)")
+_DOTTED = re.compile(r"(?:\b(?:Co|Inc|Ltd|Corp|Bros|Hosp|Gen|Inst|Elem)|(?:\b[A-Za-z]\.)+[A-Za-z])$")
+_INITIAL = re.compile(r"(?<![A-Za-z'’])[A-Za-z]$")
+_ABBREVIATED = _FIRMS | {"COUNTRY", "STATE", _USERNAME}
 
 
 def completed(text: str, finding: Finding, kind: EntityType) -> Finding:
@@ -72,8 +86,14 @@ def completed(text: str, finding: Finding, kind: EntityType) -> Finding:
         start, end = _whole_name(text, start, end)
     elif tag in _FIRMS:
         end = _after(text, end, _PARTNER, _FIRM)
+    elif kind.i2b2 is None:
+        start, end = _whole_described(text, start, end)
     elif tag == _USERNAME and text[start:end].isalpha():
         start, end = _before(text, start, _PAIR_BEFORE, _LONGEST_PAIR), _after(text, end, _PAIR_AFTER)
+    if (tag in _NAMES and _INITIAL.search(text, start, end)) or (
+        (tag in _ABBREVIATED or kind.i2b2 is None) and _DOTTED.search(text, start, end)
+    ):
+        end = _after(text, end, _DOT)
     if (start, end) == (finding.start, finding.end):
         return finding
     return replace(finding, start=start, end=end)
@@ -98,6 +118,22 @@ def _whole_name(text: str, start: int, end: int) -> tuple[int, int]:
     if surname and (surname[1] or surname[2]).casefold() in word_list("surnames"):
         end = surname.end()
     return start, _after(text, end, _NICKNAME, _BEFORE_DEGREE, _GENERATION)
+
+
+def _whole_described(text: str, start: int, end: int) -> tuple[int, int]:
+    """Draw a mention out over the rest of a code, a currency, a place, `Jr` and a bracket."""
+    words = text[start:end].split()
+    if _DIGIT.search(words[0]):
+        start = _before(text, start, _CODE_BEFORE, _LONGEST_CODE)
+    if _DIGIT.search(words[-1]):
+        end = _after(text, end, _CODE_AFTER)
+    if text[start].isdigit():
+        start = _before(text, start, _CURRENCY, 1)
+    if text[start].isupper():
+        end = _after(text, end, _GENERATION, _OF_PLACE)
+    if text.count("(", start, end) > text.count(")", start, end):
+        end = _after(text, end, _CLOSING)
+    return start, end
 
 
 def _before(text: str, start: int, pattern: re.Pattern[str], longest: int) -> int:

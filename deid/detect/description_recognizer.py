@@ -26,7 +26,7 @@ from deid.encoder.windows import FloatArray
 from deid.encoder.words import Words
 from deid.errors import UsageError
 from deid.note import Finding
-from deid.policy import Policy, load_policy
+from deid.policy import EntityType, Policy, load_policy
 
 COMPONENT = "deid_encoder"
 # Thresholds at which candidates are sought, each about three quarters of the one before.
@@ -45,7 +45,7 @@ class PolicyEncoder:
     def __init__(self, policy: Policy, encoder: Encoder[Any] | None = None) -> None:
         self.encoder = encoder or load_encoder()
         types = {kind.name: kind for kind in policy.types if "encoder" in kind.detect}
-        self._kinds = types
+        self._kinds = tuple(types.values())
         thresholds = {
             name: float(kind.threshold) for name, kind in types.items() if kind.threshold != "calibrated"
         }
@@ -58,7 +58,7 @@ class PolicyEncoder:
             texts: Notes of any length.
         """
         return [
-            tuple(finding for _, finding in self._kept(text, mentions))
+            tuple(finding for _, finding in kept(text, mentions, self._kinds))
             for text, mentions in zip(texts, self.encoder.find(texts, self.types), strict=True)
         ]
 
@@ -104,7 +104,7 @@ class PolicyEncoder:
                 continue  # no other word reaches this step, or goes with one that does
             thresholds[at] = level
             mentions = decode(text, words, both, thresholds, first=self.types.first)
-            for mention, finding in self._kept(text, mentions):
+            for mention, finding in kept(text, mentions, self._kinds):
                 if mention.type_index != at or any(_place(finding) == _place(each) for each in found):
                     continue
                 highest = _highest(text, words, own, mention)
@@ -117,22 +117,31 @@ class PolicyEncoder:
             above = level
         return found
 
-    def _kept(self, text: str, mentions: Sequence[Mention]) -> Iterator[tuple[Mention, Finding]]:
-        """Yield the mentions that count, each with the finding it becomes."""
-        ends = {each.end: each.type_index for each in mentions}
-        starts = {each.start: each.type_index for each in mentions}
-        for each in mentions:
-            kind = self._kinds[self.types.names[each.type_index]]
-            found = Finding(each.start, each.end, kind.name, each.score, "encoder")
-            finding = completed(text, found, kind)
-            # A piece of something longer is no word by itself; a filler is one between two others.
-            before = ends.keys() & {each.start - 1, each.start}
-            after = starts.keys() & {each.end, each.end + 1}
-            if each.type_index not in {*(ends[at] for at in before), *(starts[at] for at in after)}:
-                finding = trimmed(text, finding, kind)
-            piece = (before and after) if kind.i2b2 and is_filler(text, finding) else (before or after)
-            if piece or not doubtful(text, finding, kind):
-                yield each, finding
+
+def kept(
+    text: str, mentions: Sequence[Mention], kinds: Sequence[EntityType]
+) -> Iterator[tuple[Mention, Finding]]:
+    """Yield the mentions that count, each with the finding it becomes: completed, trimmed, not doubtful.
+
+    Args:
+        text: The note.
+        mentions: What the encoder found in it.
+        kinds: What their ``type_index`` points into.
+    """
+    ends = {each.end: each.type_index for each in mentions}
+    starts = {each.start: each.type_index for each in mentions}
+    for each in mentions:
+        kind = kinds[each.type_index]
+        found = Finding(each.start, each.end, kind.name, each.score, "encoder")
+        finding = completed(text, found, kind)
+        # A piece of something longer is no word by itself; a filler is one between two others.
+        before = ends.keys() & {each.start - 1, each.start}
+        after = starts.keys() & {each.end, each.end + 1}
+        if each.type_index not in {*(ends[at] for at in before), *(starts[at] for at in after)}:
+            finding = trimmed(text, finding, kind)
+        piece = (before and after) if kind.i2b2 and is_filler(text, finding) else (before or after)
+        if piece or not doubtful(text, finding, kind):
+            yield each, finding
 
 
 def _place(finding: Finding) -> tuple[int, int]:

@@ -156,7 +156,7 @@ def is_filler(text: str, finding: Finding) -> bool:
     """
     surface = text[finding.start : finding.end]
     words = _WORD.findall(surface.casefold())
-    return _FUNCTION_WORDS.issuperset(words) and (len(surface) > 1 or surface.islower())
+    return _FUNCTION_WORDS.issuperset(words) and (len(surface.rstrip(".")) > 1 or surface.islower())
 
 
 def doubtful(text: str, finding: Finding, kind: EntityType) -> bool:

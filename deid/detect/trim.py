@@ -20,6 +20,7 @@ _NUMBERS = frozenset({
     "ACCOUNT", "DEVICE", "FAX", "HEALTHPLAN", "IDNUM", "LICENSE", "MEDICALRECORD", "PHONE", "SSN", "VEHICLE",
     "ZIP",
 })  # fmt: skip
+_TELEPHONES = frozenset({"FAX", "PHONE"})
 _TOLD = frozenset({"AGE", "DATE", "PROFESSION"})
 _OTHER_FIELD = re.compile(r"[ \t]*\n[ \t]*|[ \t]{2,}")
 _WORD = re.compile(r"[^\W\d_]+")
@@ -39,10 +40,41 @@ _FUNCTION_WORDS = frozenset(
     "a an and as at but by for from her his in into is near of off on or outside over that the then to"  # noqa: SIM905
     " under up was when where which who with".split()
 )
-# A clock time behind a date: `1/19 1512`, `thurs 16.20`; 19xx and 20xx may be years.
-_CLOCK = re.compile(r"[ ,@]{1,3}(?:(?:[01]\d|2[0-3])[0-5]\d|\d{1,2}[.:][0-5]\d)(?: ?(?:h|hrs|am|pm))?$")
+# A clock time behind a date: `1/19 1512`, `thurs 16.20`, `13-O9  ll:22`; 19xx and 20xx may be years.
+_CLOCK = re.compile(
+    r"[ ,@]{1,3}(?:(?:[01]\d|2[0-3])[0-5]\d|[\dlIO]{1,2}[.:][0-5lIO][\dlIO])(?: ?(?:h|hrs|am|pm))?$"
+)
 _YEAR = re.compile(r"(?:19|20)\d\d$")
 _DATED = re.compile(r"\d[/.-]\d|[A-Za-z]{3}")
+# A part of the day behind a weekday or a number: `tues 10a`, `Fri night`; `Monday 1` is cut before `pm`.
+_WEEKDAY = r"(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*\.?"
+_PART_OF_DAY = re.compile(
+    rf"(?:\b{_WEEKDAY}|\d(?:st|nd|rd|th)?)(?P<part>,? (?:am|pm|a\.m\.?|p\.m\.?|nights?|nite|mornings?|noon|"
+    rf"evenings?|afternoons?|arvo|nt|overnight|(?:1[0-2]|[1-9]) ?(?:[ap]m?|h)))$",
+    re.IGNORECASE,
+)
+_HOUR = re.compile(rf"\b{_WEEKDAY}(?P<part>,? (?:1[0-2]|[1-9]))$", re.IGNORECASE)
+_HOUR_AFTER = re.compile(r" ?(?:[ap]\.?m\b|[ap]\b|noon\b|o.?clock\b|:\d\d)", re.IGNORECASE)
+# What the language of notes has behind a name without a comma; a small letter tells it from a name.
+_VERBS = frozenset(
+    {"can", "can't", "cant", "did", "does", "had", "has", "hasn't", "hasnt", "may", "said", "says", "will"}
+)
+_ALSO_NAMES = frozenset({"may", "will"})
+_SEX_BEFORE_AGE = re.compile(r"(?<=\w) [·|] [MF]$|(?<=\w \w) [MF]$")
+_AGE_AFTER = re.compile(r"[ ,]{1,3}\d{1,3}(?![\d/.-])")
+# Who signs, behind initials: `pwt rn`.
+_SIGNING = re.compile(
+    r"(?<=\w) {1,2}(?:rn|lvn|lpn|ln|pn|en|sn|cna|crna|md|do|np|pa|pa-c|rph|pharmd|ccrn|rrt|pgy-?\d|fy\d)$",
+    re.IGNORECASE,
+)
+# A part of a house behind its name: `Croom General OPD`, `Rowan Ward, bay C`.
+_PART_OF_HOUSE = re.compile(
+    r"(?<=\w),?[ ]+(?:OR|CVICU|OPD|(?i:casualty|dept|department|tasking)|"
+    r"(?i:bed|bay|zone|rm|room|suite|ste|chair)[ #]{1,2}[A-Za-z]?\d{0,3}[A-Za-z]?)$"
+)
+_WORD_BEFORE_NUMBER = re.compile(
+    r"(?!ext|x\b)[A-Za-z]{1,6}[\dO]?[A-Za-z]?[.:]? {1,3}(?=[\d(+][\d() -]{6})", re.IGNORECASE
+)
 _YEARS_AND_WHOSE = re.compile(
     r"(1[01]\d|\d{1,2}) (?:F|M|para|gravida|bday|birthday|female|male)(?: \d{1,2})?"
 )
@@ -61,7 +93,7 @@ def trimmed(text: str, finding: Finding, kind: EntityType) -> Finding:
         kind: Its type; what may be taken off depends on it.
     """
     start, end = finding.start, finding.end
-    for cut in _cuts(kind.i2b2 or kind.name):
+    for cut in _cuts(kind.i2b2) if kind.i2b2 else (_without_article, _without_last_words):
         low, high = cut(text, start, end)
         if any(sign.isalnum() for sign in text[low:high]):
             start, end = low, high
@@ -72,15 +104,20 @@ def trimmed(text: str, finding: Finding, kind: EntityType) -> Finding:
 
 def _cuts(tag: str) -> Iterator[_Cut]:
     if tag in _NAMES:
-        yield from (_name_fields, _without_titles, _without_small_words, _without_degrees)
+        yield from (_name_fields, _without_titles, _without_small_words, _without_verbs, _without_degrees)
+        yield _without_sex
     if tag in _NUMBERS:
         yield from (_number_fields, _without_labels)
+    if tag in _TELEPHONES:
+        yield from (_without_word, _without_bracket)
+    if tag == "HOSPITAL":
+        yield _without_part_of_house
     if tag in _NAMES | _NUMBERS | _PLACES | _TOLD:
         yield from (_without_first_words, _without_last_words)
     if tag == "USERNAME":
-        yield _log_in_field
+        yield from (_log_in_field, _without_signing)
     if tag == "DATE":
-        yield from (_date_fields, _without_clock)
+        yield from (_date_fields, _without_clock, _without_part_of_day)
     if tag == "AGE":
         yield from (_without_years, _number_of_years)
 
@@ -165,6 +202,12 @@ def _without_first_words(text: str, start: int, end: int) -> tuple[int, int]:
     return start, end
 
 
+def _without_article(text: str, start: int, end: int) -> tuple[int, int]:
+    """Take small words off before a capital or a digit: `the Dolphin Arms`; `the second of August` stays."""
+    first, _ = _without_first_words(text, start, end)
+    return (start if text[first].islower() else first), end
+
+
 def _without_last_words(text: str, start: int, end: int) -> tuple[int, int]:
     while (last := _LAST_WORD.search(text, start, end)) and last.group(1) in _FUNCTION_WORDS:
         end = last.start()
@@ -190,6 +233,41 @@ def _is_small_word(word: str) -> bool:
     )
 
 
+def _without_verbs(text: str, start: int, end: int) -> tuple[int, int]:
+    """Take off what begins to say something of a name: `Kruger will`, `mai cant`."""
+    while (last := _LAST_WORD.search(text, start, end)) and last.group(1) in _VERBS:
+        if last.group(1) in _ALSO_NAMES and not text[start].isupper():
+            break
+        end = last.start()
+    return start, end
+
+
+def _without_sex(text: str, start: int, end: int) -> tuple[int, int]:
+    """Take off the sex before an age: `Winston Kwok M` of `Winston Kwok M 45`."""
+    sex = _SEX_BEFORE_AGE.search(text, start, end)
+    return start, sex.start() if sex and _AGE_AFTER.match(text, end) else end
+
+
+def _without_signing(text: str, start: int, end: int) -> tuple[int, int]:
+    signing = _SIGNING.search(text, start, end)
+    return start, signing.start() if signing else end
+
+
+def _without_part_of_house(text: str, start: int, end: int) -> tuple[int, int]:
+    part = _PART_OF_HOUSE.search(text, start, end)
+    return start, part.start() if part else end
+
+
+def _without_word(text: str, start: int, end: int) -> tuple[int, int]:
+    """Take a word off a telephone number: `T 416-555-0148`; `ext` and `x` stay."""
+    word = _WORD_BEFORE_NUMBER.match(text, start, end)
+    return word.end() if word else start, end
+
+
+def _without_bracket(text: str, start: int, end: int) -> tuple[int, int]:
+    return start + (text[start] == "(" and ")" not in text[start:end]), end
+
+
 def _log_in_field(text: str, start: int, end: int) -> tuple[int, int]:
     """Leave lines and columns behind a pair or a log-in that are a letter or a number: `HJE/bo   D`."""
     if not _PAIR_OR_LOG_IN.match(text, start, end):
@@ -213,6 +291,13 @@ def _without_clock(text: str, start: int, end: int) -> tuple[int, int]:
     if clock and not _YEAR.search(clock.group()) and _DATED.search(text, start, clock.start()):
         end = clock.start()
     return start, end
+
+
+def _without_part_of_day(text: str, start: int, end: int) -> tuple[int, int]:
+    part = _PART_OF_DAY.search(text, start, end)
+    if not part and _HOUR_AFTER.match(text, end):
+        part = _HOUR.search(text, start, end)
+    return start, part.start("part") if part else end
 
 
 def _without_years(text: str, start: int, end: int) -> tuple[int, int]:

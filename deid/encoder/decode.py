@@ -16,6 +16,7 @@ _BEGIN = 0.5
 _TOGETHER = 0.5
 FURTHER = 0.25  # share of its threshold that a word needs beside one that reaches it
 _APART = re.compile(r"\n[ \t]*\n|\t|[ ]{3}")  # an empty line, another column
+_BETWEEN = re.compile(";")  # stands between two mentions and in none
 _STRONGEST = 3  # types that together may say "PHI, role unclear"
 
 
@@ -114,7 +115,8 @@ def decode(
         return ()
     sure = _sure(inside, thresholds)
     reached = inside / thresholds
-    covered = sure | (reached >= FURTHER).any(1)
+    between = np.isin(words.starts, [sign.start() for sign in _BETWEEN.finditer(text)])
+    covered = (sure | (reached >= FURTHER).any(1)) & ~between
     reading = _Reading(text, words, inside, begin, covered, sure, _best(reached, first), first)
     mentions: list[Mention] = []
     position = 0

@@ -57,7 +57,31 @@ def test_what_is_drawn_out(text: str, kind: str, found: str, whole: str) -> None
     assert (made.entity_type, made.score, made.detector) == (kind, 0.5, "encoder")
 
 
-def test_custom_types_are_whole_words_too() -> None:
-    kind = POLICY.type("MRN").model_copy(update={"name": "DOCKET", "i2b2": None})
-    made = completed("docket 22F1183 closed", Finding(9, 10, "DOCKET", 0.5, "encoder"), kind)
-    assert (made.start, made.end) == (7, 14)
+# A type that a policy describes in its own words.
+OWN = POLICY.type("MRN").model_copy(update={"name": "OWN", "i2b2": None})
+
+
+@pytest.mark.parametrize(
+    ("text", "found", "whole"),
+    [
+        ("docket 22F1183 closed", "F", "22F1183"),
+        ("on GX9371/12SEP, diverted", "GX9371", "GX9371/12SEP"),
+        ("NDPS......T24-01-0933", "T", "T24-01-0933"),
+        ("wireless card: 02:1B:C5:3E:90:4A", "B:C5:3E:90:4A", "02:1B:C5:3E:90:4A"),
+        ("paid $1,500 today", "1,500", "$1,500"),
+        ("aboard Contessa of Lyme, clean", "Contessa", "Contessa of Lyme"),
+        ("Judge Raymond Quill III, sitting", "Raymond Quill", "Raymond Quill III"),
+        ("at Coyote Canyon C.H.: 41 slept", "Coyote Canyon C.H", "Coyote Canyon C.H."),
+        ("for Snake Plain Canal Co. before", "Snake Plain Canal Co", "Snake Plain Canal Co."),
+        ("at Birdsprings (upper), chapter", "Birdsprings (upper", "Birdsprings (upper)"),
+        # What stays as it is.
+        ("badge:2217 seen", "2217", "2217"),
+        ("asked Lyme of late", "Lyme", "Lyme"),
+        ("cranfest of Warrens", "cranfest", "cranfest"),
+        ("seen by Lima. Then", "Lima", "Lima"),
+    ],
+)
+def test_what_is_drawn_out_of_types_of_a_policys_own(text: str, found: str, whole: str) -> None:
+    start = text.index(found)
+    made = completed(text, Finding(start, start + len(found), "OWN", 0.5, "encoder"), OWN)
+    assert text[made.start : made.end] == whole

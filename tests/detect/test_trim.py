@@ -84,3 +84,23 @@ def test_a_finding_may_end_inside_a_degree(text: str, left: str) -> None:
     finding = Finding(0, text.index("M", 1) + 1, "CLINICIAN_NAME", 0.5, "encoder")
     made = trimmed(text, finding, POLICY.type("CLINICIAN_NAME"))
     assert text[made.start : made.end] == left
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("the Dolphin Arms", "Dolphin Arms"),
+        ("in the 311th", "311th"),
+        ("cranfest in", "cranfest"),
+        ("Friends on a", "Friends"),
+        # What stays as it is.
+        ("the second of August", "the second of August"),
+        ("The Lodge", "The Lodge"),
+        ("Dr Lima", "Dr Lima"),
+        ("at", "at"),
+    ],
+)
+def test_what_is_taken_off_types_of_a_policys_own(text: str, left: str) -> None:
+    own = POLICY.type("MRN").model_copy(update={"name": "OWN", "i2b2": None})
+    made = trimmed(text, Finding(0, len(text), "OWN", 0.5, "encoder"), own)
+    assert text[made.start : made.end] == left

@@ -38,6 +38,8 @@ def found(
         # A sign between glued words of one type belongs to them; signs at the ends do not.
         ("Lima-Ortiz,", {"Lima": 0, "Ortiz": 0, ",": 0}, ("Lima",), [("Lima-Ortiz", 0)]),
         ("Lima , Ortiz", {"Lima": 0, "Ortiz": 0}, ("Lima", "Ortiz"), [("Lima", 0), ("Ortiz", 0)]),
+        # A semicolon stands between two.
+        ("N 8; N 9", {"N": 0, "8": 0, ";": 0, "9": 0}, (), [("N 8", 0), ("N 9", 0)]),
         # A name broken over a line is one mention, over a blank line two.
         ("Ana\nLima", {"Ana": 0, "Lima": 0}, ("Ana",), [("Ana\nLima", 0)]),
         ("Ana\n\nLima", {"Ana": 0, "Lima": 0}, ("Ana",), [("Ana", 0), ("Lima", 0)]),
