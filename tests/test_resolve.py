@@ -30,10 +30,25 @@ def found(
         # Two types on one stretch: authority times score decides.
         (
             [
-                found("Ana Lima-Ortiz", "PATIENT_NAME", score=0.9),
+                found("Ana Lima-Ortiz", "PATIENT_NAME", score=0.5),
                 found("Ana Lima-Ortiz", "CLINICIAN_NAME", detector="rules"),
             ],
             [("Ana Lima-Ortiz", "CLINICIAN_NAME")],
+        ),
+        # A sure encoder has read who it is; what somebody wrote for a policy is meant so.
+        (
+            [
+                found("Ana Lima-Ortiz", "RELATIVE_NAME", score=0.9),
+                found("Ana Lima-Ortiz", "PATIENT_NAME", detector="rules", evidence="name-mister-1"),
+            ],
+            [("Ana Lima-Ortiz", "RELATIVE_NAME")],
+        ),
+        (
+            [
+                found("617-555-0142", "PHONE", score=0.99),
+                found("617-555-0142", "PAGER", detector="rules", evidence="policy:PAGER.patterns[0]"),
+            ],
+            [("617-555-0142", "PAGER")],
         ),
         # A longer finding swallows shorter ones inside it.
         (
@@ -64,7 +79,7 @@ def found(
         (
             [
                 found("617-555-0142", "OTHER_ID", score=0.5, detector="rules"),
-                found("617-555-0142", "PHONE", score=0.8, detector="propagation", evidence="encoder"),
+                found("617-555-0142", "PHONE", score=0.3, detector="propagation", evidence="encoder"),
             ],
             [("617-555-0142", "OTHER_ID")],
         ),

@@ -55,7 +55,8 @@ class Detector:
     Args:
         policy: Says which types are looked for, and by what.
         encoder: The encoder; the shipped one when None. Not loaded if no type of the policy asks for it.
-        recognizers: Further Presidio recognizers; their results count as ``rules``.
+        recognizers: Further Presidio recognizers; their results count as ``rules``, their evidence is their
+            name, a colon and the name of the pattern.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class Detector:
         rules = RuleRecognizer(policy)
         own: list[EntityRecognizer] = [rules, *recognizers]
         self._detectors = {_name(recognizer): "rules" for recognizer in own}
+        self._further = frozenset(map(_name, recognizers))
         components: list[Component] = []
         self.encoder: Encoder[Any] | None = None
         if any("encoder" in kind.detect for kind in policy.types):
@@ -127,13 +129,14 @@ class Detector:
     def _finding(self, result: RecognizerResult) -> Finding:
         name = result.recognition_metadata[RecognizerResult.RECOGNIZER_NAME_KEY]
         explanation = result.analysis_explanation
+        evidence = (explanation.pattern_name or "") if explanation else ""
         return Finding(
             result.start,
             result.end,
             result.entity_type,
             round(float(result.score), 3),
             self._detectors.get(name, "known"),
-            (explanation.pattern_name or "") if explanation else "",
+            f"{name}:{evidence}" if name in self._further else evidence,
         )
 
 

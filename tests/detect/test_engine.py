@@ -125,7 +125,7 @@ def test_a_policy_without_the_encoder_loads_none(monkeypatch: pytest.MonkeyPatch
 def test_further_recognizers_count_as_rules(encoder: DescriptionEncoder) -> None:
     lockers = PatternRecognizer("MRN", name="lockers", patterns=[Pattern("locker", r"L\d+", 0.4)])
     detector = Detector(POLICY, encoder=encoder, recognizers=[lockers])
-    assert Finding(4, 8, "MRN", 0.4, "rules", "locker") in detector.detect(["see L123"])[0]
+    assert Finding(4, 8, "MRN", 0.4, "rules", "lockers:locker") in detector.detect(["see L123"])[0]
 
 
 def test_known_values_belong_to_their_text(encoder: DescriptionEncoder) -> None:
