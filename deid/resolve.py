@@ -8,10 +8,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from deid.note import Finding, Span
 
 # Who is believed about the *type* where findings overlap; coverage never depends on it. Known values are
-# facts. The encoder has read the context, rules a format or a label: where a sure encoder and a rule differ, the
-# encoder is right ten times as often (docs/decisions/017-types-by-context.md); where it is unsure, the rule decides.
-# Propagation has the authority of what it repeats, which its evidence names. A rule that somebody wrote for a
-# policy, or a recognizer of somebody's own, says what is meant there: its evidence has a colon.
+# facts. The encoder has read the context, rules a format or a label: where a sure encoder and a rule differ,
+# the encoder is right ten times as often (docs/decisions/017-types-by-context.md); where it is unsure, the
+# rule decides. Propagation has the authority of what it repeats, which its evidence names. A rule that
+# somebody wrote for a policy, or a recognizer of somebody's own, says what is meant there: its evidence has
+# a colon.
 _AUTHORITY = {"known": 5.0, "own": 4.0, "encoder": 3.0, "rules": 2.0}
 
 

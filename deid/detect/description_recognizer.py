@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -19,9 +19,11 @@ from deid.detect.nlp import text_of
 from deid.detect.presidio_registry import DescriptionRecognizerConfig, register
 from deid.detect.results import as_results, narrowed
 from deid.detect.trim import trimmed
+from deid.detect.weigh import Weigher
 from deid.encoder.decode import FURTHER, Mention, decode, reach
 from deid.encoder.interface import DescribedTypes, Encoder, WordScorer
 from deid.encoder.load import load_encoder
+from deid.encoder.model import DescriptionEncoder, is_calibrated
 from deid.encoder.windows import FloatArray
 from deid.encoder.words import Words
 from deid.errors import UsageError
@@ -45,11 +47,12 @@ class PolicyEncoder:
     def __init__(self, policy: Policy, encoder: Encoder[Any] | None = None) -> None:
         self.encoder = encoder or load_encoder()
         types = {kind.name: kind for kind in policy.types if "encoder" in kind.detect}
-        self._kinds = tuple(types.values())
+        self.kinds = tuple(types.values())
         thresholds = {
             name: float(kind.threshold) for name, kind in types.items() if kind.threshold != "calibrated"
         }
         self.types: DescribedTypes = self.encoder.describe(types, thresholds=thresholds)
+        self._weigher = _weigher(self.encoder, types)
 
     def find(self, texts: Sequence[str]) -> list[tuple[Finding, ...]]:
         """Find mentions in many texts at once.
@@ -58,9 +61,18 @@ class PolicyEncoder:
             texts: Notes of any length.
         """
         return [
-            tuple(finding for _, finding in kept(text, mentions, self._kinds))
-            for text, mentions in zip(texts, self.encoder.find(texts, self.types), strict=True)
+            tuple(finding for _, finding in kept(text, mentions, self.kinds, self._weigher))
+            for text, mentions in zip(texts, self._mentions(texts), strict=True)
         ]
+
+    def _mentions(self, texts: Sequence[str]) -> Iterator[tuple[Mention, ...]]:
+        """Yield what the encoder finds in each text; weak mentions too where they are weighed."""
+        if self._weigher is None or not isinstance(self.encoder, WordScorer):
+            yield from self.encoder.find(texts, self.types)
+            return
+        words = [self.encoder.split(text) for text in texts]
+        for text, own, scores in zip(texts, words, self.encoder.scores(words, self.types), strict=True):
+            yield decode(text, own, scores, self.types.thresholds, first=self.types.first, weak=True)
 
     def candidates(self, texts: Sequence[str], entity_type: str) -> list[tuple[Finding, ...]]:
         """Find what would be a mention of a type if its threshold were lower, and what is one now.
@@ -104,7 +116,7 @@ class PolicyEncoder:
                 continue  # no other word reaches this step, or goes with one that does
             thresholds[at] = level
             mentions = decode(text, words, both, thresholds, first=self.types.first)
-            for mention, finding in kept(text, mentions, self._kinds):
+            for mention, finding in kept(text, mentions, self.kinds):
                 if mention.type_index != at or any(_place(finding) == _place(each) for each in found):
                     continue
                 highest = _highest(text, words, own, mention)
@@ -119,7 +131,7 @@ class PolicyEncoder:
 
 
 def kept(
-    text: str, mentions: Sequence[Mention], kinds: Sequence[EntityType]
+    text: str, mentions: Sequence[Mention], kinds: Sequence[EntityType], weigher: Weigher | None = None
 ) -> Iterator[tuple[Mention, Finding]]:
     """Yield the mentions that count, each with the finding it becomes: completed, trimmed, not doubtful.
 
@@ -127,9 +139,25 @@ def kept(
         text: The note.
         mentions: What the encoder found in it.
         kinds: What their ``type_index`` points into.
+        weigher: Weighs them; without one all count that are sure.
     """
-    ends = {each.end: each.type_index for each in mentions}
-    starts = {each.start: each.type_index for each in mentions}
+    for each, finding, touching in finished(text, mentions, kinds):
+        if each.sure if weigher is None else weigher.counts(text, finding, sure=each.sure, touching=touching):
+            yield each, finding
+
+
+def finished(
+    text: str, mentions: Sequence[Mention], kinds: Sequence[EntityType]
+) -> Iterator[tuple[Mention, Finding, bool]]:
+    """Yield mentions with the findings they become, not yet weighed, and whether a sure one stands beside it.
+
+    Args:
+        text: The note.
+        mentions: What the encoder found in it.
+        kinds: What their ``type_index`` points into.
+    """
+    ends = {each.end: each.type_index for each in mentions if each.sure}
+    starts = {each.start: each.type_index for each in mentions if each.sure}
     for each in mentions:
         kind = kinds[each.type_index]
         found = Finding(each.start, each.end, kind.name, each.score, "encoder")
@@ -141,7 +169,19 @@ def kept(
             finding = trimmed(text, finding, kind)
         piece = (before and after) if kind.i2b2 and is_filler(text, finding) else (before or after)
         if piece or not doubtful(text, finding, kind):
-            yield each, finding
+            yield each, finding, bool(before or after)
+
+
+def _weigher(encoder: Encoder[Any], types: Mapping[str, EntityType]) -> Weigher | None:
+    """Return what weighs finds of the types that a model was calibrated on, at its own thresholds."""
+    if not isinstance(encoder, DescriptionEncoder) or not encoder.calibration.evidence:
+        return None
+    own = (
+        name
+        for name, kind in types.items()
+        if kind.threshold == "calibrated" and is_calibrated(encoder.calibration, name, kind)
+    )
+    return Weigher(encoder.calibration.evidence, frozenset(own))
 
 
 def _place(finding: Finding) -> tuple[int, int]:

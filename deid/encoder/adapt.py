@@ -219,6 +219,7 @@ def _joined(earlier: Calibration, limits: Calibration, learned: Mapping[str, Des
         {**earlier.descriptions, **limits.descriptions},
         f"sha256:{hashlib.sha256(f'{earlier.data} {limits.data}'.encode()).hexdigest()}",
         tuple(sorted({*earlier.added, *added})),
+        earlier.evidence,
     )
 
 

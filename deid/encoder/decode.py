@@ -29,12 +29,14 @@ class Mention:
         end: One past the last code point.
         type_index: Index into the types asked for.
         score: Mean probability of the type over the words, rounded to 3 decimals.
+        sure: Whether a word reaches its threshold; else it is a mention only if other evidence says so.
     """
 
     start: int
     end: int
     type_index: int
     score: float
+    sure: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,29 +73,31 @@ class _Reading:
             and self.begin[after, self.best[after]] < _BEGIN
         )
 
-    def mention(self, first: int, last: int) -> Mention | None:
-        """Trim signs from the ends and choose the type; None if no word that reaches a threshold is left."""
+    def mention(self, first: int, last: int, *, weak: bool) -> Mention | None:
+        """Trim signs from the ends and choose the type; None if no word, or no sure one, is left."""
         while first < last and not self.text[self.words.starts[first]].isalnum():
             first += 1
         while last > first and not self.text[self.words.starts[last - 1]].isalnum():
             last -= 1
         sure = self.sure[first:last]
-        if not sure.any():
+        if first == last or not (weak or sure.any()):
             return None
         means = self.inside[first:last].mean(0)
-        ahead = self.first is not None and self.first[self.best[first:last][sure]].mean() > 0.5
+        leading = self.best[first:last][sure] if sure.any() else self.best[first:last]
+        ahead = self.first is not None and self.first[leading].mean() > 0.5
         kind = int((means * self.first if ahead else means).argmax())
         start, end = int(self.words.starts[first]), int(self.words.ends[last - 1])
-        return Mention(start, end, kind, round(float(means[kind]), 3))
+        return Mention(start, end, kind, round(float(means[kind]), 3), bool(sure.any()))
 
 
-def decode(
+def decode(  # noqa: PLR0913 - a text with all that was said of it
     text: str,
     words: Words,
     probabilities: tuple[FloatArray, FloatArray],
     thresholds: FloatArray,
     *,
     first: npt.NDArray[np.bool_] | None = None,
+    weak: bool = False,
 ) -> tuple[Mention, ...]:
     """Join words into mentions.
 
@@ -109,6 +113,7 @@ def decode(
         thresholds: [T] least probability for each type.
         first: [T] types that a word belongs to wherever they reach their threshold, whatever the others
             reach: a type that somebody adds is as a rule a special case of a general one.
+        weak: Return those without a word that reaches its threshold, too.
     """
     inside, begin = probabilities
     if not len(words) or not inside.shape[1]:
@@ -125,7 +130,7 @@ def decode(
         if covered[position]:
             while end < len(words) and reading.joined(end):
                 end += 1
-            mention = reading.mention(position, end)
+            mention = reading.mention(position, end, weak=weak)
             mentions += [mention] if mention else []
         position = end
     return tuple(mentions)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -40,6 +40,8 @@ class Calibration:
         data: Digest of the notes measured on.
         added: Types that the model has learned since, from notes of somebody's own. They come before the
             others where both reach their thresholds, as types do that the model was not calibrated on.
+        evidence: What shape and words of a find add to its score, by feature; see `deid.detect.weigh`. Empty
+            if finds count by their thresholds alone.
     """
 
     recall: float
@@ -48,6 +50,7 @@ class Calibration:
     descriptions: Mapping[str, str]
     data: str
     added: Sequence[str] = ()
+    evidence: Mapping[str, float] = field(default_factory=dict)
 
 
 def default_folder() -> Path:
@@ -224,5 +227,6 @@ def _write_calibration(path: Path, calibration: Calibration) -> None:
         "descriptions": dict(sorted(calibration.descriptions.items())),
         "data": calibration.data,
         **({"added": sorted(calibration.added)} if calibration.added else {}),
+        **({"evidence": dict(sorted(calibration.evidence.items()))} if calibration.evidence else {}),
     }
     (path / _CALIBRATION).write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")

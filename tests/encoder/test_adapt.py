@@ -50,7 +50,9 @@ def base(tmp_path: Path) -> Path:
         else value.numpy() * (not name.endswith(".bias"))
         for name, value in Network(CONFIG).state_dict().items()
     }
-    calibration = Calibration(0.98, 0.3, {"PERSON": 0.21}, {"PERSON": "x"}, "sha256:0")
+    calibration = Calibration(
+        0.98, 0.3, {"PERSON": 0.21}, {"PERSON": "x"}, "sha256:0", evidence={"PERSON": 0.5}
+    )
     return ModelFolder.write(
         tmp_path / "base",
         config=CONFIG,
@@ -81,6 +83,7 @@ def test_types_are_learned_and_the_others_kept(base: Path, tmp_path: Path) -> No
     assert calibration.thresholds["PERSON"] == 0.21
     assert 0.04 <= calibration.thresholds["DOCKET"] <= 0.6
     described = DescriptionEncoder(tmp_path / "new").describe(TYPES, thresholds={"PERSON": 0.3})
+    assert calibration.evidence == {"PERSON": 0.5}
     assert calibration.added == ["DOCKET"] and described.first[described.names.index("DOCKET")]
     assert made.digest == adapted.folder.digest != ModelFolder.open(base).digest
     earlier, later = ModelFolder.open(base).weights(), made.weights()

@@ -97,6 +97,17 @@ def test_a_weak_word_in_the_next_line_does_not(
     assert [text[mention.start : mention.end] for mention in mentions] == expected
 
 
+def test_weak_mentions_are_told_apart(pieces: WordPieces) -> None:
+    words = pieces.split("by Lima and Ana")
+    inside = np.array([[0.01], [0.3], [0.01], [0.9]], dtype=np.float32)
+    begin = np.full((4, 1), 0.9, dtype=np.float32)
+    limits = np.full(1, 0.5, dtype=np.float32)
+    (ana,) = decode("by Lima and Ana", words, (inside, begin), limits)
+    lima, again = decode("by Lima and Ana", words, (inside, begin), limits, weak=True)
+    assert (lima.start, lima.end, lima.score, lima.sure) == (3, 7, 0.3, False)
+    assert (again, ana.sure) == (ana, True)
+
+
 def test_no_words_and_no_types(pieces: WordPieces) -> None:
     empty = np.zeros((0, 0), dtype=np.float32)
     assert decode("", pieces.split(""), (empty, empty), np.zeros(0, dtype=np.float32)) == ()

@@ -138,7 +138,9 @@ def test_the_digest_tells_models_apart(make_folder: Callable[[int], ModelFolder]
 def test_calibration_survives(folder: ModelFolder, tmp_path: Path) -> None:
     copy = tmp_path / "model"
     shutil.copytree(folder.path, copy)
-    calibration = Calibration(0.99, 0.2, {"DATE": 0.4}, {"DATE": "ab"}, "sha256:0")
+    calibration = Calibration(
+        0.99, 0.2, {"DATE": 0.4}, {"DATE": "ab"}, "sha256:0", evidence={"DATE shape 9/9": -0.5}
+    )
     changed = ModelFolder.open(copy).calibrated(calibration)
     assert changed.calibration() == calibration
     assert changed.digest != folder.digest
