@@ -69,7 +69,7 @@ _DURATION = re.compile(
 # `3/7`, `2/52`, `4/12` are days, weeks and months where British notes speak of a course or a history.
 _BRITISH_DURATION = re.compile(r"\d{1,2}(?:-\d{1,2})?/(?:7|12|52)")
 _DURATION_BEFORE = re.compile(
-    r"(?:\b(?:for|over|past|last|x|in|of|after|every|review|advised|within|hx)|[(/]) ?$", re.IGNORECASE
+    r"(?:\b(?:for|over|past|last|x|in|of|after|every|review|advised|within|hx)|/) ?$", re.IGNORECASE
 )
 _DURATION_AFTER = re.compile(
     r" ?(?:ago|hx|h/o|history|course|of|only|later|then|post|old|supply|off|with|preceding)\b", re.IGNORECASE
@@ -106,7 +106,7 @@ _RATIO = re.compile(r"\d{1,2}/\d{1,2}")
 _RATIO_BEFORE = re.compile(
     r"\b(?:(?:vision|va|acuity)(?: (?:od|os|ou|re|le|r|l))?|strength|power|motor|mrc|mmt|ehl|fhl|quads?|"
     r"beighton|monofil(?:ament)?|nodes|crescents|[st]jc|(?:train of four|tof)|rbc|ems|"
-    r"proned|suboxone|buprenorphine|cvp|recall(?:ed)?|page|pg|grade|gcs|pulses|reflexes|gr|apgars?|murmur|sem|psm|esm)"
+    r"suboxone|buprenorphine|cvp|recall(?:ed)?|page|pg|grade|gcs|pulses|reflexes|gr|apgars?|murmur|sem|psm|esm)"
     r"\.?:?,? (?:\d+/\d+[,;]? (?:and )?)*$",
     re.IGNORECASE,
 )
