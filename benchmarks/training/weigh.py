@@ -1,16 +1,18 @@
 """Fit what shape and words of a find add to the encoder's score (`deid.detect.weigh`).
 
-    python benchmarks/training/weigh.py [MODEL] [--notes GLOB ...] [--shift 0.0] [--dry-run]
+    python benchmarks/training/weigh.py [MODEL] [--notes GLOB ...] [--lost 0.005] [--dry-run]
 
 Notes that the encoder has not seen give the finds, sure ones and weak ones, that no rule overlaps; a find is
 right if it overlaps a mention. Logistic regression over the features, their weights kept small (L2), those
-seen in fewer than five finds left out. ``--shift`` is added to every find's log-odds: more of it keeps more
-finds. What the weights bring is printed for the fitted notes and for the dev notes, against thresholds alone.
+seen in fewer than five finds left out. Then each type's weight is set so that of the right finds that count
+by the type's threshold no more than ``--lost`` are lost, those gained set off against them. What the weights
+bring is printed for the fitted notes and for the dev notes.
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -33,7 +35,8 @@ DATASET = Path(__file__).resolve().parents[1] / "dataset"
 UNSEEN = ("train-j?", "train-k?", "train-l?", "train-m?", "train-n?")
 FEWEST = 5  # finds with a feature
 SMALLEST = 0.03  # of a weight that is worth a line
-SHIFTS = (0.0, 1.0, 1.5, 1.75, 2.0, 2.25, 2.5, 3.0)
+ENOUGH = 60  # right finds of a type that a shift of its own is measured on
+TINY = 0.001  # so that the last find wanted survives rounding
 PENALTY = 2.5  # of the squared weights, in nats
 
 
@@ -42,14 +45,20 @@ class Find:
     """A find of the encoder.
 
     Args:
+        kind: Its type.
         values: Its features.
         right: Whether it overlaps a mention.
         sure: Whether it counts by its threshold.
     """
 
+    kind: str
     values: Mapping[str, float]
     right: bool
     sure: bool
+
+    def odds(self, weights: Mapping[str, float]) -> float:
+        """Return what the weights of its features add up to."""
+        return sum(weights.get(name, 0.0) * value for name, value in self.values.items())
 
 
 def main() -> None:
@@ -59,7 +68,7 @@ def main() -> None:
     )
     parser.add_argument("model", nargs="?", type=Path, default=default_folder())
     parser.add_argument("--notes", nargs="+", default=UNSEEN, help="folders of dataset/notes")
-    parser.add_argument("--shift", type=float, default=0.0)
+    parser.add_argument("--lost", type=float, default=0.005, help="share of the right finds given up")
     parser.add_argument("--dry-run", action="store_true", help="leave the model's calibration as it is")
     arguments = parser.parse_args()
     encoder = DescriptionEncoder(arguments.model)
@@ -70,13 +79,17 @@ def main() -> None:
     unseen = [gold for folder in folders for gold in read_gold(folder)]
     fitted = list(finds(own, rules, unseen))
     weights = fit(fitted)
+    pooled = shift(fitted, weights, arguments.lost)
+    for kind in own.types.names:
+        found = [find for find in fitted if find.kind == kind]
+        enough = sum(find.right and find.sure for find in found) >= ENOUGH
+        weights[kind] = weights.get(kind, 0.0) + (shift(found, weights, arguments.lost) if enough else pooled)
+    weights = {name: round(weight, 3) for name, weight in weights.items()}
     print(f"notes {len(unseen)}, finds {len(fitted)}, weights {len(weights)}")
     report("fitted", fitted, weights)
     report("dev", list(finds(own, rules, list(read_gold(DATASET / "dev.jsonl")))), weights)
     if not arguments.dry_run:
-        weights |= {kind: weights.get(kind, 0.0) + arguments.shift for kind in own.types.names}
-        rounded = {name: round(weight, 3) for name, weight in weights.items()}
-        encoder.folder.calibrated(replace(encoder.calibration, evidence=rounded))
+        encoder.folder.calibrated(replace(encoder.calibration, evidence=weights))
 
 
 def finds(own: PolicyEncoder, rules: RuleRecognizer, notes: Sequence[Gold]) -> Iterator[Find]:
@@ -100,7 +113,7 @@ def finds(own: PolicyEncoder, rules: RuleRecognizer, notes: Sequence[Gold]) -> I
             names = features(note.text, finding, sure=mention.sure, touching=touching)
             score = logit(finding.score)
             values = dict.fromkeys(names, 1.0) | {SCORE: score, f"{finding.entity_type} {SCORE}": score}
-            yield Find(values, overlaps(place, gold), mention.sure)
+            yield Find(finding.entity_type, values, overlaps(place, gold), mention.sure)
 
 
 def overlaps(place: tuple[int, int], others: Iterable[tuple[int, int]]) -> bool:
@@ -140,21 +153,32 @@ def fit(fitted: Sequence[Find]) -> dict[str, float]:
     return {name: weight for name, weight in found.items() if abs(weight) >= SMALLEST}
 
 
+def shift(found: Sequence[Find], weights: Mapping[str, float], lost: float) -> float:
+    """Return what has to be added to the odds of finds so that few right ones are lost.
+
+    Args:
+        found: Finds.
+        weights: By feature.
+        lost: Share of the right finds that count by their thresholds that may be lost.
+    """
+    odds = sorted((find.odds(weights) for find in found if find.right), reverse=True)
+    wanted = math.ceil((1 - lost) * sum(find.right and find.sure for find in found))
+    return TINY - odds[min(wanted, len(odds)) - 1]
+
+
 def report(name: str, found: Sequence[Find], weights: Mapping[str, float]) -> None:
-    """Print how many finds are right and wrong, by thresholds alone and weighed with several shifts.
+    """Print how many finds are right and wrong, by thresholds alone and weighed.
 
     Args:
         name: Of the notes.
         found: Their finds.
         weights: By feature.
     """
-    sure = [find for find in found if find.sure]
-    right = sum(find.right for find in sure)
-    print(f"{name}: by thresholds {right} right, {len(sure) - right} wrong")
-    odds = [sum(weights.get(each, 0.0) * value for each, value in find.values.items()) for find in found]
-    for shift in SHIFTS:
-        kept = [find.right for find, own in zip(found, odds, strict=True) if own + shift >= 0]
-        print(f"  shift {shift}: {sum(kept)} right, {len(kept) - sum(kept)} wrong")
+    for how, kept in (
+        ("by thresholds", [find.right for find in found if find.sure]),
+        ("weighed", [find.right for find in found if find.odds(weights) >= 0]),
+    ):
+        print(f"{name}, {how}: {sum(kept)} right, {len(kept) - sum(kept)} wrong")
 
 
 if __name__ == "__main__":
