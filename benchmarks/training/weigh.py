@@ -1,12 +1,12 @@
 """Fit what shape and words of a find add to the encoder's score (`deid.detect.weigh`).
 
-    python benchmarks/training/weigh.py [MODEL] [--notes GLOB ...] [--lost 0.005] [--dry-run]
+    python benchmarks/training/weigh.py [MODEL] [--notes GLOB ...] [--cost 10] [--jobs 3] [--dry-run]
 
 Notes that the encoder has not seen give the finds, sure ones and weak ones, that no rule overlaps; a find is
 right if it overlaps a mention. Logistic regression over the features, their weights kept small (L2), those
-seen in fewer than five finds left out. Then each type's weight is set so that of the right finds that count
-by the type's threshold no more than ``--lost`` are lost, those gained set off against them. What the weights
-bring is printed for the fitted notes and for the dev notes.
+seen in fewer than five finds left out. A mention missed costs as much as ``--cost`` finds that are none, one
+of a profession as ``--jobs``: the logarithm of that is added to the odds of each find. What the weights bring
+is printed for the dev notes, and for the fitted notes by weights fitted to the other folders (six parts).
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ DATASET = Path(__file__).resolve().parents[1] / "dataset"
 UNSEEN = ("train-j?", "train-k?", "train-l?", "train-m?", "train-n?")
 FEWEST = 5  # finds with a feature
 SMALLEST = 0.03  # of a weight that is worth a line
-ENOUGH = 60  # right finds of a type that a shift of its own is measured on
-TINY = 0.001  # so that the last find wanted survives rounding
+FOLDS = 6
+JOB = "PROFESSION"
 PENALTY = 2.5  # of the squared weights, in nats
 
 
@@ -68,7 +68,8 @@ def main() -> None:
     )
     parser.add_argument("model", nargs="?", type=Path, default=default_folder())
     parser.add_argument("--notes", nargs="+", default=UNSEEN, help="folders of dataset/notes")
-    parser.add_argument("--lost", type=float, default=0.005, help="share of the right finds given up")
+    parser.add_argument("--cost", type=float, default=10, help="of a mention missed, in finds that are none")
+    parser.add_argument("--jobs", type=float, default=3, help="the same of a profession")
     parser.add_argument("--dry-run", action="store_true", help="leave the model's calibration as it is")
     arguments = parser.parse_args()
     encoder = DescriptionEncoder(arguments.model)
@@ -76,18 +77,13 @@ def main() -> None:
     folders = sorted(
         path for glob in arguments.notes for path in (DATASET / "notes").glob(glob) if path.is_dir()
     )
-    unseen = [gold for folder in folders for gold in read_gold(folder)]
-    fitted = list(finds(own, rules, unseen))
-    weights = fit(fitted)
-    pooled = shift(fitted, weights, arguments.lost)
-    for kind in own.types.names:
-        found = [find for find in fitted if find.kind == kind]
-        enough = sum(find.right and find.sure for find in found) >= ENOUGH
-        weights[kind] = weights.get(kind, 0.0) + (shift(found, weights, arguments.lost) if enough else pooled)
-    weights = {name: round(weight, 3) for name, weight in weights.items()}
-    print(f"notes {len(unseen)}, finds {len(fitted)}, weights {len(weights)}")
-    report("fitted", fitted, weights)
-    report("dev", list(finds(own, rules, list(read_gold(DATASET / "dev.jsonl")))), weights)
+    parts = [list(finds(own, rules, list(read_gold(folder)))) for folder in folders]
+    costs = {kind: arguments.jobs if kind == JOB else arguments.cost for kind in own.types.names}
+    weights = fit([find for part in parts for find in part], costs)
+    print(f"folders {len(parts)}, finds {sum(map(len, parts))}, weights {len(weights)}")
+    report("fitted by the others", list(crossed(parts, costs)))
+    dev = finds(own, rules, list(read_gold(DATASET / "dev.jsonl")))
+    report("dev", [(find, find.odds(weights) >= 0) for find in dev])
     if not arguments.dry_run:
         encoder.folder.calibrated(replace(encoder.calibration, evidence=weights))
 
@@ -121,11 +117,25 @@ def overlaps(place: tuple[int, int], others: Iterable[tuple[int, int]]) -> bool:
     return any(place[0] < end and start < place[1] for start, end in others)
 
 
-def fit(fitted: Sequence[Find]) -> dict[str, float]:
+def crossed(parts: Sequence[Sequence[Find]], costs: Mapping[str, float]) -> Iterator[tuple[Find, bool]]:
+    """Yield each find and whether it counts by weights that were fitted without its part.
+
+    Args:
+        parts: Finds of each folder.
+        costs: As in `fit`.
+    """
+    for fold in range(FOLDS):
+        weights = fit([find for at, part in enumerate(parts) if at % FOLDS != fold for find in part], costs)
+        for part in parts[fold::FOLDS]:
+            yield from ((find, find.odds(weights) >= 0) for find in part)
+
+
+def fit(fitted: Sequence[Find], costs: Mapping[str, float]) -> dict[str, float]:
     """Return the weight of each feature.
 
     Args:
         fitted: Finds.
+        costs: For each type of a mention missed, in finds that are none.
     """
     seen = Counter(name for find in fitted for name in find.values)
     names = sorted(name for name, count in seen.items() if count >= FEWEST)
@@ -150,35 +160,28 @@ def fit(fitted: Sequence[Find]) -> dict[str, float]:
 
     optimizer.step(loss)
     found = dict(zip(names, weights.squeeze(1).tolist(), strict=True))
-    return {name: weight for name, weight in found.items() if abs(weight) >= SMALLEST}
+    large = {name: weight for name, weight in found.items() if abs(weight) >= SMALLEST}
+    shifted = {kind: large.get(kind, 0.0) + math.log(cost) for kind, cost in costs.items()}
+    return {name: round(weight, 3) for name, weight in (large | shifted).items()}
 
 
-def shift(found: Sequence[Find], weights: Mapping[str, float], lost: float) -> float:
-    """Return what has to be added to the odds of finds so that few right ones are lost.
-
-    Args:
-        found: Finds.
-        weights: By feature.
-        lost: Share of the right finds that count by their thresholds that may be lost.
-    """
-    odds = sorted((find.odds(weights) for find in found if find.right), reverse=True)
-    wanted = math.ceil((1 - lost) * sum(find.right and find.sure for find in found))
-    return TINY - odds[min(wanted, len(odds)) - 1]
-
-
-def report(name: str, found: Sequence[Find], weights: Mapping[str, float]) -> None:
-    """Print how many finds are right and wrong, by thresholds alone and weighed.
+def report(name: str, found: Sequence[tuple[Find, bool]]) -> None:
+    """Print how many finds are right and wrong, by thresholds alone and weighed; professions apart.
 
     Args:
         name: Of the notes.
-        found: Their finds.
-        weights: By feature.
+        found: Their finds, and whether they count.
     """
-    for how, kept in (
-        ("by thresholds", [find.right for find in found if find.sure]),
-        ("weighed", [find.right for find in found if find.odds(weights) >= 0]),
+    for what, chosen in (
+        ("professions", [each for each in found if each[0].kind == JOB]),
+        ("all others", [each for each in found if each[0].kind != JOB]),
     ):
-        print(f"{name}, {how}: {sum(kept)} right, {len(kept) - sum(kept)} wrong")
+        sure = [find.right for find, _ in chosen if find.sure]
+        kept = [find.right for find, counts in chosen if counts]
+        print(
+            f"{name}, {what}: by thresholds {sum(sure)} right, {len(sure) - sum(sure)} wrong;"
+            f" weighed {sum(kept)} right, {len(kept) - sum(kept)} wrong"
+        )
 
 
 if __name__ == "__main__":
