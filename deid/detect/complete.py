@@ -64,7 +64,8 @@ _CLOSING = re.compile(r"\)")
 # The dot behind an initial or an abbreviation is a part of it: `Ana L.`, `P.A.`, `N.M.`, `Canal Co.`
 _DOT = re.compile(r"\.(?!\w)")
 _DOTTED = re.compile(r"(?:\b(?:Co|Inc|Ltd|Corp|Bros|Hosp|Gen|Inst|Elem)|(?:\b[A-Za-z]\.)+[A-Za-z])$")
-_INITIAL = re.compile(r"(?<![A-Za-z'’])[A-Za-z]$")
+_INITIAL = re.compile(r"(?<![A-Za-z'’])(?:[A-Za-z]|[JS]r)$")
+_CLOSING_QUOTE = re.compile(r"[\"”]")
 _ABBREVIATED = _FIRMS | {"COUNTRY", "STATE", _USERNAME}
 
 
@@ -117,7 +118,9 @@ def _whole_name(text: str, start: int, end: int) -> tuple[int, int]:
     surname = _SURNAME.match(text, end) if _INITIALS.search(text, start, end) else None
     if surname and (surname[1] or surname[2]).casefold() in word_list("surnames"):
         end = surname.end()
-    return start, _after(text, end, _NICKNAME, _BEFORE_DEGREE, _GENERATION)
+    end = _after(text, end, _NICKNAME, _BEFORE_DEGREE, _GENERATION)
+    open_quote = text.count('"', start, end) % 2 or text.count("“", start, end) > text.count("”", start, end)
+    return start, _after(text, end, _CLOSING_QUOTE) if open_quote else end
 
 
 def _whole_described(text: str, start: int, end: int) -> tuple[int, int]:

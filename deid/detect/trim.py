@@ -41,12 +41,19 @@ _FUNCTION_WORDS = frozenset(
     " under up was when where which who with".split()
 )
 # A clock time behind a date: `1/19 1512`, `thurs 16.20`, `13-O9  ll:22`; 19xx and 20xx may be years.
-_CLOCK = re.compile(
-    r"[ ,@]{1,3}(?:(?:[01]\d|2[0-3])[0-5]\d|[\dlIO]{1,2}[.:][0-5lIO][\dlIO])(?: ?(?:h|hrs|am|pm))?$"
-)
+_TIME = r"(?:(?:[01]\d|2[0-3])[0-5]\d|[\dlIO]{1,2}[.:][0-5lIO][\dlIO])"
+_CLOCK = re.compile(rf"[ ,@]{{1,3}}{_TIME}(?:[-–]{_TIME})?(?: ?(?:h|hrs|am|pm))?$")
+_HOUR_CUT = re.compile(r"[ ,@]{1,3}(?:[01]?\d|2[0-3])$")
+_MINUTES = re.compile(r"[.:][0-5]\d(?![\d./-])")
 _YEAR = re.compile(r"(?:19|20)\d\d$")
 _DATED = re.compile(r"\d[/.-]\d|[A-Za-z]{3}")
 # A part of the day behind a weekday or a number: `tues 10a`, `Fri night`; `Monday 1` is cut before `pm`.
+_LABEL_OF_NEXT = re.compile(r"(?<=\d)[ \t]+[DdTtMF]$")
+_PART_OF_DATE = re.compile(
+    r"jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|mon|tue|wed|thu|fri|sat|sun|day|eve|night|week|year|yr"
+    r"|spring|summer|autumn|fall|winter|teen|ty|first|second|third|th$|nd$|st$|[lIO]",
+    re.IGNORECASE,
+)
 _WEEKDAY = r"(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*\.?"
 _PART_OF_DAY = re.compile(
     rf"(?:\b{_WEEKDAY}|\d(?:st|nd|rd|th)?)(?P<part>,? (?:am|pm|a\.m\.?|p\.m\.?|nights?|nite|mornings?|noon|"
@@ -60,7 +67,7 @@ _VERBS = frozenset(
     {"can", "can't", "cant", "did", "does", "had", "has", "hasn't", "hasnt", "may", "said", "says", "will"}
 )
 _ALSO_NAMES = frozenset({"may", "will"})
-_SEX_BEFORE_AGE = re.compile(r"(?<=\w) [·|] [MF]$|(?<=\w \w) [MF]$")
+_SEX_BEFORE_AGE = re.compile(r"(?<=\w)(?: [·|])? {1,2}[MF]$")
 _AGE_AFTER = re.compile(r"[ ,]{1,3}\d{1,3}(?![\d/.-])")
 # Who signs, behind initials: `pwt rn`.
 _SIGNING = re.compile(
@@ -70,10 +77,10 @@ _SIGNING = re.compile(
 # A part of a house behind its name: `Croom General OPD`, `Rowan Ward, bay C`.
 _PART_OF_HOUSE = re.compile(
     r"(?<=\w),?[ ]+(?:OR|CVICU|OPD|(?i:casualty|dept|department|tasking)|"
-    r"(?i:bed|bay|zone|rm|room|suite|ste|chair)[ #]{1,2}[A-Za-z]?\d{0,3}[A-Za-z]?)$"
+    r"(?i:bed|bay|pod|wing|theatre|zone|rm|room|suite|ste|chair)[ #]{1,2}[A-Za-z]?\d{0,3}[A-Za-z]?)$"
 )
 _WORD_BEFORE_NUMBER = re.compile(
-    r"(?!ext|x\b)[A-Za-z]{1,6}[\dO]?[A-Za-z]?[.:]? {1,3}(?=[\d(+][\d() -]{6})", re.IGNORECASE
+    r"[A-Za-z]{1,6}[\dO]?[A-Za-z]?[.:]? {1,3}(?=[\d(+][\d() -]{6})", re.IGNORECASE
 )
 _YEARS_AND_WHOSE = re.compile(
     r"(1[01]\d|\d{1,2}) (?:F|M|para|gravida|bday|birthday|female|male)(?: \d{1,2})?"
@@ -104,8 +111,14 @@ def trimmed(text: str, finding: Finding, kind: EntityType) -> Finding:
 
 def _cuts(tag: str) -> Iterator[_Cut]:
     if tag in _NAMES:
-        yield from (_name_fields, _without_titles, _without_small_words, _without_verbs, _without_degrees)
-        yield _without_sex
+        yield from (
+            _name_fields,
+            _without_titles,
+            _without_small_words,
+            _without_verbs,
+            _without_degrees,
+            _without_sex,
+        )
     if tag in _NUMBERS:
         yield from (_number_fields, _without_labels)
     if tag in _TELEPHONES:
@@ -245,7 +258,9 @@ def _without_verbs(text: str, start: int, end: int) -> tuple[int, int]:
 def _without_sex(text: str, start: int, end: int) -> tuple[int, int]:
     """Take off the sex before an age: `Winston Kwok M` of `Winston Kwok M 45`."""
     sex = _SEX_BEFORE_AGE.search(text, start, end)
-    return start, sex.start() if sex and _AGE_AFTER.match(text, end) else end
+    if sex and " " in text[start : sex.start()] and _AGE_AFTER.match(text, end):
+        end = sex.start()
+    return start, end
 
 
 def _without_signing(text: str, start: int, end: int) -> tuple[int, int]:
@@ -259,7 +274,7 @@ def _without_part_of_house(text: str, start: int, end: int) -> tuple[int, int]:
 
 
 def _without_word(text: str, start: int, end: int) -> tuple[int, int]:
-    """Take a word off a telephone number: `T 416-555-0148`; `ext` and `x` stay."""
+    """Take a word off a telephone number: `T 416-555-0148`."""
     word = _WORD_BEFORE_NUMBER.match(text, start, end)
     return word.end() if word else start, end
 
@@ -276,8 +291,13 @@ def _log_in_field(text: str, start: int, end: int) -> tuple[int, int]:
 
 
 def _date_fields(text: str, start: int, end: int) -> tuple[int, int]:
-    """Leave columns at the ends that are the label of the next date: `3-1-14  T`."""
-    return _own_fields(text, start, end, lambda field: field in {"D", "T"})
+    """Leave what is no part of a date at its end: `3-1-14 T` of the next one, another column or line."""
+    label = _LABEL_OF_NEXT.search(text, start, end)
+    return _own_fields(text, start, label.start() if label else end, _is_no_date)
+
+
+def _is_no_date(field: str) -> bool:
+    return not _has_digit(field) and not _PART_OF_DATE.search(field)
 
 
 def _number_of_years(text: str, start: int, end: int) -> tuple[int, int]:
@@ -288,6 +308,8 @@ def _number_of_years(text: str, start: int, end: int) -> tuple[int, int]:
 
 def _without_clock(text: str, start: int, end: int) -> tuple[int, int]:
     clock = _CLOCK.search(text, start, end)
+    if not clock and _MINUTES.match(text, end):
+        clock = _HOUR_CUT.search(text, start, end)
     if clock and not _YEAR.search(clock.group()) and _DATED.search(text, start, clock.start()):
         end = clock.start()
     return start, end

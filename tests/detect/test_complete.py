@@ -36,7 +36,13 @@ POLICY = load_policy("safe-harbor")
         ("ate at Big Daddy's, then", "ORGANIZATION", "Big Daddy", "Big Daddy's"),
         ("AN/HN   DD: 01/17", "USERNAME", "HN", "AN/HN"),
         ("SURGEON.......I. WOLFSON, M.D.", "CLINICIAN_NAME", "WOLFSON", "I. WOLFSON"),
+        ("Otis Pettigrew Jr.   70", "PATIENT_NAME", "Otis Pettigrew", "Otis Pettigrew Jr."),
+        ("visited Mr. K. at home", "PATIENT_NAME", "K", "K."),
+        ('MEDEIROS, GIL "GILLY"  55', "PATIENT_NAME", 'MEDEIROS, GIL "GILLY', 'MEDEIROS, GIL "GILLY"'),
+        ("ref J.K. 12", "USERNAME", "J.K", "J.K."),
+        ("Santa Fe, N.M. 87501", "STATE", "N.M", "N.M."),
         # What stays as it is.
+        ("K. Lima, M.D.", "CLINICIAN_NAME", "Lima, M", "Lima, M"),
         ("5 mg by ROD. CBG 112", "CLINICIAN_NAME", "ROD", "ROD"),
         ("Showered N. Changed", "PATIENT_NAME", "N", "N."),
         ("Bactrim DS II BID", "PATIENT_NAME", "DS", "DS"),

@@ -78,6 +78,51 @@ def test_what_is_taken_off(text: str, kind: str, left: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "kind", "found", "left"),
+    [
+        # What begins to say something of a name, and the sex before an age.
+        ("chaplain Kruger will.", "CLINICIAN_NAME", "Kruger will", "Kruger"),
+        ("interp xee. mai cant drive", "RELATIVE_NAME", "mai cant", "mai"),
+        ("Winston Kwok M 45", "PATIENT_NAME", "Winston Kwok M", "Winston Kwok"),
+        ("Vang, Pa Kou · F, 9 y", "PATIENT_NAME", "Vang, Pa Kou · F", "Vang, Pa Kou"),
+        # Who signs, behind initials.
+        ("to day rn. pwt rn", "USERNAME", "pwt rn", "pwt"),
+        ("seen. NBF  RPN", "USERNAME", "NBF  RPN", "NBF  RPN"),
+        ("ok\njk pgy2", "USERNAME", "jk pgy2", "jk"),
+        # A part of a house.
+        ("at Rowan Ward, bay C", "HOSPITAL", "Rowan Ward, bay C", "Rowan Ward"),
+        ("Croom General OPD  Mon", "HOSPITAL", "Croom General OPD", "Croom General"),
+        # Telephone numbers.
+        ("(020 7946 0551 machine)", "PHONE", "(020 7946 0551", "020 7946 0551"),
+        ("   T 416-555-0148", "PHONE", "T 416-555-0148", "416-555-0148"),
+        ("call (416) 555-0148", "PHONE", "(416) 555-0148", "(416) 555-0148"),
+        ("Winston M 45", "PATIENT_NAME", "Winston M", "Winston M"),
+        # The part of the day, the time, the label of the next date, the next line.
+        ("r/v thurs am surg", "DATE", "thurs am", "thurs"),
+        ("since 8/12 night", "DATE", "8/12 night", "8/12"),
+        ("family mon 2 pm", "DATE", "mon 2", "mon"),
+        ("hearing tues 10a w judge", "DATE", "tues 10a", "tues"),
+        ("Tues 5th Sept 09.40", "DATE", "Tues 5th Sept 09", "Tues 5th Sept"),
+        ("14/9/11  11.10-11.55", "DATE", "14/9/11  11.10-11.55", "14/9/11"),
+        ("MAY-13-O9  ll:22", "DATE", "MAY-13-O9  ll:22", "MAY-13-O9"),
+        ("d 8/29/06  t 8/30/06", "DATE", "8/29/06  t", "8/29/06"),
+        ("Nov. 20, 2019\nDyad: two", "DATE", "Nov. 20, 2019\nDyad", "Nov. 20, 2019"),
+        # What stays as it is.
+        ("next thu 17 am", "DATE", "thu 17", "thu 17"),
+        ("Bonfire Night", "DATE", "Bonfire Night", "Bonfire Night"),
+        ("3 May\n2012", "DATE", "3 May\n2012", "3 May\n2012"),
+        ("told will may", "RELATIVE_NAME", "will may", "will may"),
+        ("seen by Kim M. today", "CLINICIAN_NAME", "Kim M", "Kim M"),
+        ("Castle Hill Hospital ED", "HOSPITAL", "Castle Hill Hospital ED", "Castle Hill Hospital ED"),
+    ],
+)
+def test_what_is_taken_off_by_what_follows(text: str, kind: str, found: str, left: str) -> None:
+    start = text.index(found)
+    made = trimmed(text, Finding(start, start + len(found), kind, 0.5, "encoder"), POLICY.type(kind))
+    assert text[made.start : made.end] == left
+
+
+@pytest.mark.parametrize(
     ("text", "left"), [("Margaret Lake, M.D.", "Margaret Lake"), ("Lake, M. seen", "Lake, M")]
 )
 def test_a_finding_may_end_inside_a_degree(text: str, left: str) -> None:
