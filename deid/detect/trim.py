@@ -47,13 +47,14 @@ _HOUR_CUT = re.compile(r"[ ,@]{1,3}(?:[01]?\d|2[0-3])$")
 _MINUTES = re.compile(r"[.:][0-5]\d(?![\d./-])")
 _YEAR = re.compile(r"(?:19|20)\d\d$")
 _DATED = re.compile(r"\d[/.-]\d|[A-Za-z]{3}")
-# A part of the day behind a weekday or a number: `tues 10a`, `Fri night`; `Monday 1` is cut before `pm`.
+# The label of the next date behind this one: `d 8/16/01  t`; and what makes a line or column part of a date.
 _LABEL_OF_NEXT = re.compile(r"(?<=\d)[ \t]+[DdTtMF]$")
 _PART_OF_DATE = re.compile(
     r"jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|mon|tue|wed|thu|fri|sat|sun|day|eve|night|week|year|yr"
-    r"|spring|summer|autumn|fall|winter|teen|ty|first|second|third|th$|nd$|st$|[lIO]",
+    r"|spring|summer|autumn|fall|winter|teen|ty|first|second|third|th$|nd$|st$|^[lIO/.:-]+$",
     re.IGNORECASE,
 )
+# A part of the day behind a weekday or a number: `tues 10a`, `Fri night`; `Monday 1` is cut before `pm`.
 _WEEKDAY = r"(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*\.?"
 _PART_OF_DAY = re.compile(
     rf"(?:\b{_WEEKDAY}|\d(?:st|nd|rd|th)?)(?P<part>,? (?:am|pm|a\.m\.?|p\.m\.?|nights?|nite|mornings?|noon|"
