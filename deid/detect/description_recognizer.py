@@ -78,7 +78,8 @@ class PolicyEncoder:
         """Find what would be a mention of a type if its threshold were lower, and what is one now.
 
         The threshold is lowered step by step, all other types competing as they do. A candidate grows from
-        step to step, but takes in no words that are much weaker than its own.
+        step to step, but takes in no words that are much weaker than its own. Finds are not weighed
+        here: what is asked for is a threshold.
 
         Args:
             texts: Notes of any length.
