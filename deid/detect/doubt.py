@@ -38,6 +38,10 @@ _ROOM_NUMBER = (
 )
 _ROOM = re.compile(_ROOMS + _ROOM_NUMBER, re.IGNORECASE)
 _ROOM_AT_END = re.compile(f"{_ROOM.pattern}$", re.IGNORECASE)
+# ... nor are the days of a newborn's life, and budgets' years and foundation years.
+_DAY_OF_LIFE = re.compile(r"(?:dol|day of life)[ #:]{1,2}\d{1,3}", re.IGNORECASE)
+_DAY_AT_END = re.compile(rf"\b{_DAY_OF_LIFE.pattern}$", re.IGNORECASE)
+_FISCAL_YEAR = re.compile(r"FY ?['’]?\d{1,4}")
 _PROCEDURE_CODE = re.compile(
     r"\b(?:cpt|hcpcs|icd(?:-?(?:9|10))?(?:-?cm)?|ndc|drg|carc|rarc)(?: code)?:? (?:[\w.]{4,8},? )*[\w.-]+$",
     re.IGNORECASE,
@@ -45,6 +49,13 @@ _PROCEDURE_CODE = re.compile(
 _LABEL_END = re.compile(r"(?:[ -](?:id|no|nr|num|number)\b\.?)? ?:", re.IGNORECASE)
 _FUNCTION_WORDS = frozenset(
     "a an the at in on of to for from by with and or is was it its s when where who how this that".split()  # noqa: SIM905
+)
+_BEFORE_SURNAME = re.compile(r"(?<!, )\b(?i:baby[ -]?(?:boy|girl))\s+(?=[^\W\d_]{2})")
+# A trauma, and no season: `fall of 06/30`, `fall of last Tuesday`.
+FALL_BEFORE_DAY = re.compile(
+    r"\b(?:a )?fall (?:of|on) (?:last )?"
+    r"(?=\d{1,2}[/.-]\d{1,2}|(?:mon|tues?|wed(?:nes)?|thu(?:rs)?|fri|sat(?:ur)?|sun)(?:day)?\b)",
+    re.IGNORECASE,
 )
 _WEEKDAYS = frozenset(["mon", "tue", "wed", "thu", "fri", "sat", "sun"])
 _SPOKEN = frozenset(
@@ -139,6 +150,7 @@ _HELD_BEFORE = re.compile(
     r"employed|she's|he's)(?: an?| as an?)?(?: \w+)?|[:,;(]) ?$",
     re.IGNORECASE,
 )
+_ELDERS = frozenset({"elder", "elders"})
 _LOOK_BACK = 24  # longer than what these patterns look for
 # Odds by which the kind of a stretch's words speaks against it; chosen on the dev notes.
 _ODDS = {"clinical": 1 / 40, "eponym": 1 / 10, "common": 1.0}
@@ -150,12 +162,19 @@ _HELD = 0.7  # from this score on a role may be a job
 def is_filler(text: str, finding: Finding) -> bool:
     """Say whether a finding holds nothing but words such as *at* or *the*; a capital by itself is an initial.
 
+    So does what is no part of the mention behind it: `Baby Boy` before a surname, `fall of` before a day.
+
     Args:
         text: The note.
         finding: What the encoder found.
     """
     surface = text[finding.start : finding.end]
     words = _WORD.findall(surface.casefold())
+    if any(
+        (before := each.match(text, finding.start)) and finding.end <= before.end()
+        for each in (_BEFORE_SURNAME, FALL_BEFORE_DAY)
+    ):
+        return True
     return _FUNCTION_WORDS.issuperset(words) and (len(surface.rstrip(".")) > 1 or surface.islower())
 
 
@@ -172,6 +191,8 @@ def doubtful(text: str, finding: Finding, kind: EntityType) -> bool:
     if _ROOM.fullmatch(text, finding.start, finding.end):
         return True
     tag = kind.i2b2 or kind.name
+    if tag != "AGE" and _DAY_OF_LIFE.fullmatch(text, finding.start, finding.end):
+        return True
     if tag in _NUMBERS:
         return _is_no_number(text, finding)
     check = _CHECKS.get(tag)
@@ -234,7 +255,9 @@ def _is_no_number(text: str, finding: Finding) -> bool:
     surface = text[finding.start : finding.end]
     words = _WORD.findall(surface.casefold())
     before = text[max(finding.start - _LOOK_BACK, 0) : finding.start]
-    if _ROOM_AT_END.search(f"{before}{surface}") or _PROCEDURE_CODE.search(f"{before}{surface}"):
+    if any(each.search(f"{before}{surface}") for each in (_ROOM_AT_END, _DAY_AT_END, _PROCEDURE_CODE)):
+        return True
+    if _FISCAL_YEAR.fullmatch(surface):
         return True
     if any(sign.isdigit() for sign in surface) or _MASK.search(surface) or _SPOKEN.intersection(words):
         return False
@@ -327,7 +350,8 @@ def _is_no_job(text: str, finding: Finding) -> bool:
         return True
     before = text[max(finding.start - _LOOK_BACK, 0) : finding.start]
     held = finding.score >= _HELD and _HELD_BEFORE.search(before) is not None
-    return word_list("staff_roles").issuperset(words) and not held
+    unpaid = words[-1] in _ELDERS
+    return (unpaid or word_list("staff_roles").issuperset(words)) and not held
 
 
 # What else is mistaken for a type, by its i2b2 tag.

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
+from deid.detect.doubt import FALL_BEFORE_DAY
 from deid.detect.lists import word_list
 from deid.note import Finding
 from deid.policy import EntityType
@@ -68,6 +69,14 @@ _VERBS = frozenset(
     {"can", "can't", "cant", "did", "does", "had", "has", "hasn't", "hasnt", "may", "said", "says", "will"}
 )
 _ALSO_NAMES = frozenset({"may", "will"})
+# The sex behind an age or its label, before a name: `62 yo M. John Peterson`, `Sex: F. Anna Lopez`. It reads
+# as an initial.
+_SEX_NOT_INITIAL = re.compile(r"[MF](?:\. ?| )(?=[^\W\d_])")
+_SEX_TOLD_NEXT = re.compile(
+    r"(?:\b(?:sex|gender)(?: at birth)?[ \t]*[:=-]?|\b(?:an?|is|this|pt) \d{1,3}|\d ?/"
+    r"|\d[ -]?(?:y/?o|y\.? ?o\.?|yr?|y(?:ea)?rs?[ -]?olds?|m/?o|(?:months?|mos?|weeks?|wks?|days?)[ -]olds?),?)\s{0,2}$",
+    re.IGNORECASE,
+)
 _SEX_BEFORE_AGE = re.compile(r"(?<=\w)(?: [·|])? {1,2}[MF]$")
 _AGE_AFTER = re.compile(r"[ ,]{1,3}\d{1,3}(?![\d/.-])")
 # Who signs, behind initials: `pwt rn`.
@@ -87,6 +96,12 @@ _YEARS_AND_WHOSE = re.compile(
     r"(1[01]\d|\d{1,2}) (?:F|M|para|gravida|bday|birthday|female|male)(?: \d{1,2})?"
 )
 _PAIR_OR_LOG_IN = re.compile(r"[A-Za-z]+(?:/[A-Za-z]+|\d+)(?!\S)")
+# What a newborn without a given name is called by, before the surname, and the day of life behind it.
+_NEWBORN = re.compile(
+    r"(?:(?:(?i:baby[ -]?(?:boy|girl))|B[BG]|(?i:twin) [ABab])\s+)+(?=[^\W\d_]{2})|(?<=[Tt]win )[AB]\s+(?=[^\W\d_]{2})"
+)
+_DAY_OF_LIFE = re.compile(r"[\s,(/-]+(?:DOL|dol|(?i:day of life))[ #:]{0,2}\d{0,3}$")
+_LONGEST_TOLD = 24  # longer than an age or a label before the sex
 _SHORTEST_SMALL = 4  # shorter ones may be the end of a name that a scan broke: `Erzse bet`
 _Cut = Callable[[str, int, int], tuple[int, int]]
 _YEARS_OLD = re.compile(r"[ -]{0,2}(?:(?:years?|yrs?|yo|y/o|y\.o)\.?(?:[ -]olds?)?|olds?)$", re.IGNORECASE)
@@ -111,9 +126,12 @@ def trimmed(text: str, finding: Finding, kind: EntityType) -> Finding:
 
 
 def _cuts(tag: str) -> Iterator[_Cut]:
+    if tag == "PATIENT":
+        yield _without_newborn
     if tag in _NAMES:
         yield from (
             _name_fields,
+            _without_told_sex,
             _without_titles,
             _without_small_words,
             _without_verbs,
@@ -131,6 +149,7 @@ def _cuts(tag: str) -> Iterator[_Cut]:
     if tag == "USERNAME":
         yield from (_log_in_field, _without_signing)
     if tag == "DATE":
+        yield _without_fall
         yield from (_date_fields, _without_clock, _without_part_of_day)
     if tag == "AGE":
         yield from (_without_years, _number_of_years)
@@ -264,6 +283,18 @@ def _without_sex(text: str, start: int, end: int) -> tuple[int, int]:
     return start, end
 
 
+def _without_newborn(text: str, start: int, end: int) -> tuple[int, int]:
+    newborn = _NEWBORN.match(text, start, end)
+    day = _DAY_OF_LIFE.search(text, start, end)
+    return newborn.end() if newborn else start, day.start() if day else end
+
+
+def _without_told_sex(text: str, start: int, end: int) -> tuple[int, int]:
+    sex = _SEX_NOT_INITIAL.match(text, start, end)
+    told = sex and _SEX_TOLD_NEXT.search(text, max(start - _LONGEST_TOLD, 0), start)
+    return sex.end() if sex and told else start, end
+
+
 def _without_signing(text: str, start: int, end: int) -> tuple[int, int]:
     signing = _SIGNING.search(text, start, end)
     return start, signing.start() if signing else end
@@ -295,6 +326,11 @@ def _date_fields(text: str, start: int, end: int) -> tuple[int, int]:
     """Leave what is no part of a date at its end: `3-1-14 T` of the next one, another column or line."""
     label = _LABEL_OF_NEXT.search(text, start, end)
     return _own_fields(text, start, label.start() if label else end, _is_no_date)
+
+
+def _without_fall(text: str, start: int, end: int) -> tuple[int, int]:
+    fall = FALL_BEFORE_DAY.match(text, start, end)
+    return fall.end() if fall else start, end
 
 
 def _is_no_date(field: str) -> bool:

@@ -85,6 +85,27 @@ def test_what_is_taken_off(text: str, kind: str, left: str) -> None:
         ("interp xee. mai cant drive", "RELATIVE_NAME", "mai cant", "mai"),
         ("Winston Kwok M 45", "PATIENT_NAME", "Winston Kwok M", "Winston Kwok"),
         ("Vang, Pa Kou · F, 9 y", "PATIENT_NAME", "Vang, Pa Kou · F", "Vang, Pa Kou"),
+        # The sex behind an age or its label is no initial.
+        ("is a 62 yo M. John Lima was", "PATIENT_NAME", "M. John Lima", "John Lima"),
+        ("54 y.o. F. Maria Lima is", "RELATIVE_NAME", "F. Maria Lima", "Maria Lima"),
+        ("a 71-year-old F. Lima", "PATIENT_NAME", "F. Lima", "Lima"),
+        ("67/M. Lima", "PATIENT_NAME", "M. Lima", "Lima"),
+        ("Gender: F. Anna Lima", "PATIENT_NAME", "F. Anna Lima", "Anna Lima"),
+        ("Sex: M. Ray Lima", "CLINICIAN_NAME", "M. Ray Lima", "Ray Lima"),
+        ("for 20 years. M. Lima came", "PATIENT_NAME", "M. Lima", "M. Lima"),
+        ("in bed 12 M. Lima", "PATIENT_NAME", "M. Lima", "M. Lima"),
+        ("62 yo J. Lima", "PATIENT_NAME", "J. Lima", "J. Lima"),
+        # What a newborn is called by, and the day of its life.
+        ("Baby Boy Okonkwo, DOL 12, born", "PATIENT_NAME", "Baby Boy Okonkwo, DOL 12", "Okonkwo"),
+        ("INFANT: BABYGIRL LIMA", "PATIENT_NAME", "BABYGIRL LIMA", "LIMA"),
+        ("crib 7 BB Twin A Lima", "PATIENT_NAME", "BB Twin A Lima", "Lima"),
+        ("Twin A Lima stable", "RELATIVE_NAME", "A Lima", "Lima"),
+        ("Truong, Baby Boy B", "PATIENT_NAME", "Truong, Baby Boy B", "Truong, Baby Boy B"),
+        ("per BB Lima, RN", "CLINICIAN_NAME", "BB Lima", "BB Lima"),
+        # A fall of a day is no season.
+        ("after fall of 06/30", "DATE", "fall of 06/30", "06/30"),
+        ("a fall of last Tuesday", "DATE", "fall of last Tuesday", "Tuesday"),
+        ("since fall of 2019", "DATE", "fall of 2019", "fall of 2019"),
         # Who signs, behind initials.
         ("to day rn. pwt rn", "USERNAME", "pwt rn", "pwt"),
         ("seen. NBF  RPN", "USERNAME", "NBF  RPN", "NBF  RPN"),
