@@ -17,6 +17,12 @@ _NAMES = frozenset({"PATIENT", "DOCTOR"})
 _FIRMS = frozenset({"ORGANIZATION", "HOSPITAL"})
 # `42yo`, `9mo`: letters after an age are its unit or the sex, and are no part of it.
 _AGE, _DATE, _USERNAME = "AGE", "DATE", "USERNAME"
+_TH = re.compile(r"(?<=\d)(?:st|nd|rd|th)\b")
+# What would stand beside the category of ages over 89, `>90+`: the `>`, the `or older`.
+_OLDEST = re.compile(r"89|9\d|1[0-2]\d")
+_OVER = re.compile(r"(?:[>≥]=?|\b(?:over|above|beyond|past|(?:older|more|greater) than)) ?$", re.IGNORECASE)
+_OR_OVER = re.compile(r"\+| (?:or|and) (?:older|over|above|more|greater)\b", re.IGNORECASE)
+_LONGEST_OVER = 13
 _NUMERIC_DATE = re.compile(r"(?<![\w/.-])\d{1,4}(?:[/.-]\d{1,4}){1,2}(?![/.-]?\w)")
 _LONGEST_DATE = 10
 # Particles of Dutch, German, French, Spanish, Portuguese, Italian and Arabic surnames; `et al` is none.
@@ -79,7 +85,9 @@ def completed(text: str, finding: Finding, kind: EntityType) -> Finding:
     """
     tag = kind.i2b2 or kind.name
     start, end = finding.start, finding.end
-    if tag != _AGE:
+    if tag == _AGE:
+        start, end = _whole_age(text, start, end)
+    else:
         start, end = _whole_words(text, start, end)
     if tag == _DATE:
         start, end = _whole_date(text, start, end)
@@ -106,6 +114,14 @@ def _whole_words(text: str, start: int, end: int) -> tuple[int, int]:
         start -= 1
     while end < len(text) and text[end].isalnum() and text[end - 1].isalnum():
         end += 1
+    return start, end
+
+
+def _whole_age(text: str, start: int, end: int) -> tuple[int, int]:
+    """Draw an age out over the end of an ordinal, and one over 88 over what says that it may be higher."""
+    end = _after(text, end, _TH)
+    if _OLDEST.fullmatch(text, start, end):
+        start, end = _before(text, start, _OVER, _LONGEST_OVER), _after(text, end, _OR_OVER)
     return start, end
 
 

@@ -14,7 +14,7 @@ from presidio_analyzer.nlp_engine import NlpArtifacts
 from spacy.tokens import Doc
 
 from deid.detect.complete import completed
-from deid.detect.doubt import doubtful, is_filler
+from deid.detect.doubt import doubtful, is_filler, leads_in
 from deid.detect.nlp import text_of
 from deid.detect.presidio_registry import DescriptionRecognizerConfig, register
 from deid.detect.results import as_results, narrowed
@@ -157,7 +157,11 @@ def finished(
         mentions: What the encoder found in it.
         kinds: What their ``type_index`` points into.
     """
-    ends = {each.end: each.type_index for each in mentions if each.sure}
+    ends = {
+        each.end: each.type_index
+        for each in mentions
+        if each.sure and not leads_in(text, each.start, each.end)
+    }
     starts = {each.start: each.type_index for each in mentions if each.sure}
     for each in mentions:
         kind = kinds[each.type_index]

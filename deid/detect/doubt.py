@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 
 from deid.detect.date_checks import month_day, month_year, numeric_date
+from deid.detect.identifier_checks import FISCAL_YEAR
 from deid.detect.lists import word_list
 from deid.note import Finding
 from deid.policy import EntityType
@@ -38,10 +39,9 @@ _ROOM_NUMBER = (
 )
 _ROOM = re.compile(_ROOMS + _ROOM_NUMBER, re.IGNORECASE)
 _ROOM_AT_END = re.compile(f"{_ROOM.pattern}$", re.IGNORECASE)
-# ... nor are the days of a newborn's life, and budgets' years and foundation years.
+# ... nor are the days of a newborn's life, and budgets' years.
 _DAY_OF_LIFE = re.compile(r"(?:dol|day of life)[ #:]{1,2}\d{1,3}", re.IGNORECASE)
 _DAY_AT_END = re.compile(rf"\b{_DAY_OF_LIFE.pattern}$", re.IGNORECASE)
-_FISCAL_YEAR = re.compile(r"FY ?['’]?\d{1,4}")
 _PROCEDURE_CODE = re.compile(
     r"\b(?:cpt|hcpcs|icd(?:-?(?:9|10))?(?:-?cm)?|ndc|drg|carc|rarc)(?: code)?:? (?:[\w.]{4,8},? )*[\w.-]+$",
     re.IGNORECASE,
@@ -50,7 +50,9 @@ _LABEL_END = re.compile(r"(?:[ -](?:id|no|nr|num|number)\b\.?)? ?:", re.IGNORECA
 _FUNCTION_WORDS = frozenset(
     "a an the at in on of to for from by with and or is was it its s when where who how this that".split()  # noqa: SIM905
 )
-_BEFORE_SURNAME = re.compile(r"(?<!, )\b(?i:baby[ -]?(?:boy|girl))\s+(?=[^\W\d_]{2})")
+_BEFORE_SURNAME = re.compile(
+    r"(?<!, )\b(?i:baby[ -]?(?:boy|girl)|(?:baby|infant)(?: boy| girl)? of)\s+(?=[^\W\d_]{2})"
+)
 # A trauma, and no season: `fall of 06/30`, `fall of last Tuesday`.
 FALL_BEFORE_DAY = re.compile(
     r"\b(?:a )?fall (?:of|on) (?:last )?"
@@ -159,10 +161,22 @@ _UNSURE = 0.5  # below it a date must look like one
 _HELD = 0.7  # from this score on a role may be a job
 
 
+def leads_in(text: str, start: int, end: int) -> bool:
+    """Say whether a stretch is no part of the mention behind it: `Baby Boy` of a name, `fall of` a day.
+
+    Args:
+        text: The note.
+        start: First code point of the stretch.
+        end: One past its last code point.
+    """
+    found = (each.match(text, start) for each in (_BEFORE_SURNAME, FALL_BEFORE_DAY))
+    return any(each is not None and end <= each.end() for each in found)
+
+
 def is_filler(text: str, finding: Finding) -> bool:
     """Say whether a finding holds nothing but words such as *at* or *the*; a capital by itself is an initial.
 
-    So does what is no part of the mention behind it: `Baby Boy` before a surname, `fall of` before a day.
+    What `leads_in` is one too.
 
     Args:
         text: The note.
@@ -170,10 +184,7 @@ def is_filler(text: str, finding: Finding) -> bool:
     """
     surface = text[finding.start : finding.end]
     words = _WORD.findall(surface.casefold())
-    if any(
-        (before := each.match(text, finding.start)) and finding.end <= before.end()
-        for each in (_BEFORE_SURNAME, FALL_BEFORE_DAY)
-    ):
+    if leads_in(text, finding.start, finding.end):
         return True
     return _FUNCTION_WORDS.issuperset(words) and (len(surface.rstrip(".")) > 1 or surface.islower())
 
@@ -257,7 +268,7 @@ def _is_no_number(text: str, finding: Finding) -> bool:
     before = text[max(finding.start - _LOOK_BACK, 0) : finding.start]
     if any(each.search(f"{before}{surface}") for each in (_ROOM_AT_END, _DAY_AT_END, _PROCEDURE_CODE)):
         return True
-    if _FISCAL_YEAR.fullmatch(surface):
+    if FISCAL_YEAR.fullmatch(surface):
         return True
     if any(sign.isdigit() for sign in surface) or _MASK.search(surface) or _SPOKEN.intersection(words):
         return False

@@ -18,6 +18,7 @@ _NO_LOGIN = frozenset(
 )
 _VERTEBRAE = re.compile(r"[CTLS]\d{1,2}(?:[-/][CTLS]?\d{1,2})*")
 _YEARS = re.compile(r"(?:19|20|21)\d\d(?:[-/](?:19|20|21)?\d\d)?")
+FISCAL_YEAR = re.compile(r"FY[ -]?['’]?(?:(?:19|20|21)\d\d|\d\d)")
 _DIAGNOSIS_CODE = re.compile(r"[A-TV-Z]\d[0-9AB]\d{3}[A-Z]")
 # What stands before a number in vital signs, results, fluids and orders; ICD-10-CM codes and section titles.
 _MEASURES = frozenset(
@@ -79,7 +80,7 @@ def code(surface: str) -> bool:
 def _is_other_number(surface: str, digits: str) -> bool:
     if not digits.strip("0") or date_checks.numeric_date(surface) or _YEARS.fullmatch(surface):
         return True
-    if _VERTEBRAE.fullmatch(surface):
+    if _VERTEBRAE.fullmatch(surface) or FISCAL_YEAR.fullmatch(surface):
         return True
     measured = re.match(r"([A-Za-z]+) (\d.*)", surface)
     if measured is None:

@@ -74,7 +74,8 @@ _ALSO_NAMES = frozenset({"may", "will"})
 _SEX_NOT_INITIAL = re.compile(r"[MF](?:\. ?| )(?=[^\W\d_])")
 _SEX_TOLD_NEXT = re.compile(
     r"(?:\b(?:sex|gender)(?: at birth)?[ \t]*[:=-]?|\b(?:an?|is|this|pt) \d{1,3}|\d ?/"
-    r"|\d[ -]?(?:y/?o|y\.? ?o\.?|yr?|y(?:ea)?rs?[ -]?olds?|m/?o|(?:months?|mos?|weeks?|wks?|days?)[ -]olds?),?)\s{0,2}$",
+    r"|\d[ -]?(?:y/?o|y\.? ?o\.?|yr?|y(?:ea)?rs?[ -]?olds?|m/?o|"
+    r"(?:months?|mos?|weeks?|wks?|days?)[ -]olds?),?)\s{0,2}$",
     re.IGNORECASE,
 )
 _SEX_BEFORE_AGE = re.compile(r"(?<=\w)(?: [·|])? {1,2}[MF]$")
@@ -93,12 +94,13 @@ _WORD_BEFORE_NUMBER = re.compile(
     r"[A-Za-z]{1,6}[\dO]?[A-Za-z]?[.:]? {1,3}(?=[\d(+][\d() -]{6})", re.IGNORECASE
 )
 _YEARS_AND_WHOSE = re.compile(
-    r"(1[01]\d|\d{1,2}) (?:F|M|para|gravida|bday|birthday|female|male)(?: \d{1,2})?"
+    r"((?:1[01]\d|\d{1,2})(?:st|nd|rd|th)?) (?:F|M|para|gravida|bday|birthday|female|male)(?: \d{1,2})?"
 )
 _PAIR_OR_LOG_IN = re.compile(r"[A-Za-z]+(?:/[A-Za-z]+|\d+)(?!\S)")
 # What a newborn without a given name is called by, before the surname, and the day of life behind it.
 _NEWBORN = re.compile(
-    r"(?:(?:(?i:baby[ -]?(?:boy|girl))|B[BG]|(?i:twin) [ABab])\s+)+(?=[^\W\d_]{2})|(?<=[Tt]win )[AB]\s+(?=[^\W\d_]{2})"
+    r"(?:(?:(?i:baby[ -]?(?:boy|girl))|B[BG]|(?i:twin) [ABab])\s+)+(?=[^\W\d_]{2})"
+    r"|(?<=[Tt]win )[AB]\s+(?=[^\W\d_]{2})"
 )
 _DAY_OF_LIFE = re.compile(r"[\s,(/-]+(?:DOL|dol|(?i:day of life))[ #:]{0,2}\d{0,3}$")
 _LONGEST_TOLD = 24  # longer than an age or a label before the sex

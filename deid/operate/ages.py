@@ -13,12 +13,19 @@ _UNITS = (
     "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen",
 )  # fmt: skip
 _TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
+_ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth")
+_ARIANS = {
+    "quinquagenarian": 50, "sexagenarian": 60, "septuagenarian": 70, "octogenarian": 80,
+    "nonagenarian": 90, "centenarian": 100, "semisupercentenarian": 105, "supercentenarian": 110,
+}  # fmt: skip
 _NUMBERS = {
     **{word: number for number, word in enumerate(_UNITS)},
     **{word: 10 * number for number, word in enumerate(_TENS, 2)},
     **{word.replace("y", "ies"): 10 * number for number, word in enumerate(_TENS, 2)},
-    "teen": 13, "teens": 13, "a": 1, "an": 1, "quinquagenarian": 50, "sexagenarian": 60,
-    "septuagenarian": 70, "octogenarian": 80, "nonagenarian": 90, "centenarian": 100,
+    **{word.replace("y", "ieth"): 10 * number for number, word in enumerate(_TENS, 2)},
+    **{word: number for number, word in enumerate(_ORDINALS, 1)},
+    **{f"{word}{s}": number for word, number in _ARIANS.items() for s in ("", "s")},
+    "teen": 13, "teens": 13, "a": 1, "an": 1,
 }  # fmt: skip
 _PER_YEAR = {
     **dict.fromkeys(("hr", "hrs", "hour", "hours"), 8766.0),
@@ -33,7 +40,7 @@ _FILLERS = frozenset(
         """
         y yr yrs year years yo old o f m w d h of age aged the in his her their its early mid middle
         late and to s or over under above below almost nearly about approximately approx around than
-        older younger greater less more turning half
+        older younger greater less more turning half past beyond st nd rd th birthday birthdays bday
         """,
     )
 )
@@ -47,7 +54,7 @@ def age_90_plus(text: str) -> str:
     45 CFR 164.514(b)(2)(i)(C): ages over 89 may only be told as one category. ``over 89`` is one of them.
 
     Args:
-        text: ``62``, ``91-year-old``, ``ninety-one``, ``88-92``, ``in her 90s``, ``9 months``.
+        text: ``62``, ``91-year-old``, ``ninety-one``, ``88-92``, ``in her 90s``, ``90th``, ``9 months``.
 
     Raises:
         OperatorFailure: if there is no number, or anything that does not belong to an age.
@@ -61,7 +68,7 @@ def age_90_plus(text: str) -> str:
 
 
 def _says_more(text: str) -> bool:
-    return bool(re.search(r"over|above|older|greater|more|>|\+", text, re.IGNORECASE))
+    return bool(re.search(r"over|above|older|greater|more|past|beyond|>|\+", text, re.IGNORECASE))
 
 
 def _years(text: str) -> list[float]:
@@ -77,7 +84,7 @@ def _years(text: str) -> list[float]:
             else:
                 numbers.append(number)
             joins, unit_may_follow = token in _TENS, True
-        elif token == "hundred":
+        elif token in {"hundred", "hundredth"}:
             numbers.append(100.0 * (numbers.pop() if unit_may_follow else 1))
             joins = unit_may_follow = True
         elif token in _PER_YEAR and unit_may_follow:

@@ -41,6 +41,12 @@ POLICY = load_policy("safe-harbor")
         ('MEDEIROS, GIL "GILLY"  55', "PATIENT_NAME", 'MEDEIROS, GIL "GILLY', 'MEDEIROS, GIL "GILLY"'),
         ("ref J.K. 12", "USERNAME", "J.K", "J.K."),
         ("Santa Fe, N.M. 87501", "STATE", "N.M", "N.M."),
+        # An ordinal, and what stands beside an age that is told as a category.
+        ("her 90th birthday", "AGE", "90", "90th"),
+        ("Age >90, frail", "AGE", "90", ">90"),
+        ("Age over 90.", "AGE", "90", "over 90"),
+        ("aged 90 or older", "AGE", "90", "90 or older"),
+        ("Age >65, frail", "AGE", "65", "65"),
         # What stays as it is.
         ("K. Lima, M.D.", "CLINICIAN_NAME", "Lima, M", "Lima, M"),
         ("5 mg by ROD. CBG 112", "CLINICIAN_NAME", "ROD", "ROD"),

@@ -13,9 +13,10 @@ from presidio_analyzer.nlp_engine import NlpArtifacts, NlpEngine, NoOpNlpEngine,
 from presidio_analyzer.recognizer_registry import RecognizerRegistryProvider
 from tiny_encoder import kind, policy, write_model
 
-from deid.detect.description_recognizer import DescriptionRecognizer, EncoderComponent, PolicyEncoder
+from deid.detect.description_recognizer import DescriptionRecognizer, EncoderComponent, PolicyEncoder, kept
 from deid.detect.nlp import BlankNlpEngine
 from deid.detect.rule_recognizer import RuleRecognizer
+from deid.encoder.decode import Mention
 from deid.encoder.model import DescriptionEncoder
 from deid.encoder.weights import ModelFolder
 from deid.errors import PolicyError, UsageError
@@ -77,6 +78,22 @@ def test_results_are_the_findings(recognizer: DescriptionRecognizer, ready: Poli
         assert result.analysis_explanation.recognizer == "DescriptionRecognizer"
         assert result.analysis_explanation.original_score == result.score
         assert result.recognition_metadata["recognizer_identifier"] == recognizer.id
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "mentions", "left"),
+    [
+        ("Baby Boy Lima, DOL 12, born", "PATIENT_NAME", ("Baby Boy", "Lima, DOL 12"), ["Lima"]),
+        ("8 days after fall of 06/30", "DATE", ("fall of", "06/30"), ["06/30"]),
+        ("since fall of 2019", "DATE", ("fall of", "2019"), ["fall of", "2019"]),
+    ],
+)
+def test_what_leads_in_is_no_neighbor(
+    text: str, kind: str, mentions: tuple[str, ...], left: list[str]
+) -> None:
+    found = [Mention(text.index(each), text.index(each) + len(each), 0, 0.9) for each in mentions]
+    findings = [finding for _, finding in kept(text, found, [load_policy("safe-harbor").type(kind)])]
+    assert [text[finding.start : finding.end] for finding in findings] == left
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,7 @@ POLICY = load_policy("safe-harbor")
         ("3-1-14  T", "DATE", "3-1-14"),
         ("19 F", "AGE", "19"),
         ("33 para 4", "AGE", "33"),
+        ("90th birthday", "AGE", "90th"),
         # Clock times and units.
         ("1/19 1512", "DATE", "1/19"),
         ("thurs 16.20", "DATE", "thurs"),

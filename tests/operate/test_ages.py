@@ -14,7 +14,7 @@ from deid.operate.failure import OperatorFailure
         "62", "89", "89.9", "62-year-old", "62 y/o", "62M", "62 yrs", "forty-two", "eighty-nine",
         "eighty nine", "in her 80s", "late 80s", "mid-forties", "over 65", "> 65", "65+",
         "9-month-old", "9 mo", "13 days", "100 days", "seven-week-old", "2 years and 3 months",
-        "2 1/2", "12-14", "octogenarian", "0",
+        "2 1/2", "62nd", "sixtieth birthday", "12-14", "octogenarian", "0",
     ],
 )  # fmt: skip
 def test_kept_as_written(text: str) -> None:
@@ -28,6 +28,8 @@ def test_kept_as_written(text: str) -> None:
         "ninety-one", "NINETY-ONE", "ninety one", "one hundred", "a hundred and two",
         "one hundred twelve", "in her 90s",
         "early nineties", "90+", "89+", "over 89", "> 89", "older than 89",
+        "past 89", "90th", "91st birthday", "ninetieth", "ninety-first", "hundredth", "90 or older",
+        "supercentenarian", "nonagenarians",
         "88-92", "1100 months", "centenarian", "nonagenarian", "9 months or 91",
     ],
 )  # fmt: skip

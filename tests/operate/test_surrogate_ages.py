@@ -42,6 +42,10 @@ def test_children_stay_children(years: int) -> None:
         ("93-year-old", "90+-year-old"),
         ("ninety-two", "90+"),
         ("95+", "90+"),
+        (">93", "90+"),
+        ("over 93", "90+"),
+        ("93 or older", "90+"),
+        ("90th", "90+"),
         ("90s", "90s"),
     ],
 )
@@ -57,6 +61,7 @@ def test_the_oldest_stay_together(text: str, expected: str) -> None:
     ("text", "shape"),
     [
         ("62-year-old", r"6[0134]-year-old"),
+        ("62nd", r"60th|61st|63rd|64th"),
         ("62 y/o", r"6[0134] y/o"),
         ("forty-two", "forty(-(one|three|four))?"),
         ("FORTY TWO", "FORTY( (ONE|THREE|FOUR))?"),
@@ -83,7 +88,7 @@ def test_years_between_ages_stay() -> None:
         assert int(draw("AGE", "64", patient)) - int(draw("AGE", "60", patient)) == 4
 
 
-@pytest.mark.parametrize("text", ["old", "", "elderly", "someone"])
+@pytest.mark.parametrize("text", ["old", "", "elderly", "someone", "sixty-first"])
 def test_no_number_no_age(text: str) -> None:
     with pytest.raises(OperatorFailure):
         draw("AGE", text)

@@ -6,9 +6,10 @@ import re
 
 from deid.operate.failure import OperatorFailure
 from deid.operate.surrogates.choice import Choice
+from deid.operate.surrogates.streets import like_ordinal
 
 # A whole number, not the part of a fraction or decimals behind it.
-_NUMBER = re.compile(r"(?<![\d/.])\d+(?![\d]*/)\+?")
+_NUMBER = re.compile(r"(?<![\d/.])(\d+)(?![\d]*/)\+?(st|nd|rd|th)?", re.IGNORECASE)
 _DECADE = re.compile(r"(\d)0['’]?s\b")
 _UNITS = (
     *("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven"),
@@ -17,6 +18,15 @@ _UNITS = (
 _TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
 _WORDS = re.compile(
     rf"\b(?:(?P<tens>{'|'.join(_TENS)})(?:[\s-]+(?P<ones>{'|'.join(_UNITS[1:10])}))?|(?P<unit>{'|'.join(_UNITS)}))\b",
+    re.IGNORECASE,
+)
+_ORDINAL_IN_WORDS = re.compile(
+    r"[\s-](?:first|second|third|fourth|fifth|sixth|seventh|eighth|ninth)\b", re.IGNORECASE
+)
+# What would stand beside `90+`: the sign of `>93`, the words of `93 or older`.
+_BESIDE_OLDEST = re.compile(
+    r"(?:[>≥]=? ?|\b(?:over|above|beyond|past|(?:older|more|greater) than) )(?=9\d|1\d\d)"
+    r"|(?<=9\d)(?:\+| (?:or|and) (?:older|over|above|more|greater)\b)",
     re.IGNORECASE,
 )
 _SMALL_UNITS = re.compile(r"\b(?:months?|mos?|m/o|weeks?|wks?|w/o|days?|d/o|hours?|hrs?)\b", re.IGNORECASE)
@@ -35,7 +45,7 @@ def age(text: str, choice: Choice) -> str:
         choice: The draws of this mention.
 
     Raises:
-        OperatorFailure: if there is no number in it.
+        OperatorFailure: if there is no number in it, or an ordinal in words.
     """
     offset = (-2, -1, 1, 2)[choice.number("offset", below=4)]
     small = _SMALL_UNITS.search(text.replace("-", " ")) is not None
@@ -43,10 +53,18 @@ def age(text: str, choice: Choice) -> str:
     if decade:
         return _DECADE.sub(lambda match: _decade(10 * int(match[1]), offset) + match[0][2:], text)
     if _NUMBER.search(text):
-        return _NUMBER.sub(lambda match: str(_moved(int(match[0].rstrip("+")), offset, small=small)), text)
-    if _WORDS.search(text):
+        beside = "" if small else _BESIDE_OLDEST.sub("", text)
+        return _NUMBER.sub(lambda match: _in_digits(match, offset, small=small), beside or text)
+    if _WORDS.search(text) and not _ORDINAL_IN_WORDS.search(text):
         return _WORDS.sub(lambda match: _spelled(match, offset, small=small), text)
     raise OperatorFailure("there is no number in the age")
+
+
+def _in_digits(match: re.Match[str], offset: int, *, small: bool) -> str:
+    moved = _moved(int(match[1]), offset, small=small)
+    if isinstance(moved, str) or not match[2]:
+        return str(moved)
+    return f"{moved}{like_ordinal(str(moved), match[2])}"
 
 
 def _moved(years: int, offset: int, *, small: bool) -> int | str:
