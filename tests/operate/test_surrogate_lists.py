@@ -37,9 +37,13 @@ def test_lists_are_small() -> None:
 
 
 @pytest.mark.parametrize(
-    "word", ["parkinson", "foley", "may", "will", "hope", "grant", "rose", "crohn", "apgar"]
+    "word",
+    [
+        *("parkinson", "foley", "may", "will", "hope", "grant", "rose", "crohn", "apgar"),
+        *("jnr", "female", "baby", "boy", "pastor", "ben", "al", "semen", "killer"),
+    ],
 )
-def test_stop_words_hold_eponyms_and_words(word: str) -> None:
+def test_stop_words_hold_eponyms_words_and_titles(word: str) -> None:
     assert word in STOP
 
 
@@ -62,7 +66,7 @@ def test_there_are_many_origins() -> None:
 
 @pytest.mark.parametrize("origin", ORIGINS)
 def test_every_origin_can_be_drawn_from(origin: str) -> None:
-    assert min(len(given_options(origin, gender)) for gender in "mfu") >= 60
+    assert min(len(given_options(origin, gender)) for gender in "mfu") >= 30
     assert len(family_options(origin)) >= 25
 
 

@@ -108,6 +108,28 @@ def test_hyphenated_names_are_mapped_by_part() -> None:
         ("Ana de la Cruz", r"[A-Z]\w+ de la [A-Z]\w+"),
         ('John "Jack" Smith', r'[A-Z]\w+ "[A-Z]\w+" [A-Z]\w+'),
         ("Okafor-\nLindqvist", r"[A-Z]\w+-\n[A-Z]\w+"),
+        ("Yusuf al-Rashidi", r"[A-Z]\w+ al-[A-Z]\w+"),
+        ("YUSUF AL-RASHIDI", r"[A-Z]+ AL-[A-Z]+"),
+        ("Mr. El-Sayed", r"Mr\. El-[A-Z]\w+"),
+        ("Mohammed Abd al-Rahman", r"[A-Z]\w+ Abd al-[A-Z]\w+"),
+        ("Yael Ben-Ami", r"[A-Z]\w+ Ben-[A-Z]\w+"),
+        ("dos Santos, Joao", r"dos [A-Z]\w+, [A-Z]\w+"),
+        ("Oskar af Klint", r"[A-Z]\w+ af [A-Z]\w+"),
+        ("Ben de la Cruz", r"(?!Ben)[A-Z]\w+ de la [A-Z]\w+"),
+        ("Siobhán Ní Bhriain", r"[A-Z]\w+ Ní [A-Z][\w']+"),
+        ("Siobhan Nic Gabhann", r"[A-Z]\w+ Nic [A-Z][\w']+"),
+        ("Seán Ó Briain", r"[A-Z]\w+ Ó [A-Z][\w']+"),
+        ("Baby Boy Nguyen", r"Baby Boy [A-Z]\w+"),
+        ("Baby Girl B Garcia", r"Baby Girl B [A-Z]\w+"),
+        ("BABYBOY SMITH", r"BABYBOY [A-Z']+"),
+        ("Twin A Ramirez", r"Twin A [A-Z]\w+"),
+        ("BB Okafor", r"BB [A-Z]\w+"),
+        ("Infant of Maria Garcia", r"Infant of [A-Z]\w+ [A-Z]\w+"),
+        ("GARCIA, BABY GIRL", r"[A-Z]+, BABY GIRL"),
+        ("Baby A. Garcia", r"Baby (?!A)[A-Z]\. [A-Z]\w+"),
+        ("Nguyễn Thị Hồng Nhung", r"[A-Z]\w+ Thị [A-Z]\w+ [A-Z]\w+"),
+        ("Lan Thi Nguyen", r"[A-Z]\w+ Thi [A-Z]\w+"),
+        ("NGUYEN, VAN THANH", r"[A-Z]+, VAN [A-Z]+"),
         ("J.D.", r"[A-Z]\.[A-Z]\."),
         ("XKQ", r"[A-Z]{3}"),
         ("DOE, WILLIAM R., MD", r"[A-Z']+, [A-Z']+ [A-Z]\., MD"),
@@ -120,6 +142,41 @@ def test_form_is_kept(text: str, shape: str) -> None:
     assert re.fullmatch(shape, new)
     kept = {part.word.key for part in parse_name(text) if part.role is Role.FIXED}
     assert not ({word.key for word in words_of(text)} - kept) & {word.key for word in words_of(new)}
+
+
+@pytest.mark.parametrize("text", ["Thi", "Baby Girl", "Lan Thi", "Nguyen Thi", "Twin"])
+def test_words_that_stay_beside_a_name_are_replaced_where_there_is_none(text: str) -> None:
+    assert not {word.key for word in words_of(text)} & {word.key for word in words_of(name(text, ()))}
+
+
+def test_a_nickname_beside_its_formal_name_is_the_same_one_elsewhere() -> None:
+    mentions = ("Robert (Bob) Holt", "Bob Holt")
+    for number in range(10):
+        patient = f"p{number}"
+        formal, short, family = name("Robert (Bob) Holt", mentions, patient).split()
+        assert formal != short.strip("()")
+        assert name("Bob Holt", mentions, patient) == f"{short.strip('()')} {family}"
+
+
+@pytest.mark.parametrize(
+    ("short", "formal"),
+    [
+        ("Ed", "Edward"),
+        ("Ed", "Edwin"),
+        ("Eddie", "Edward"),
+        ("Bart", "Bartholomew"),
+        ("Sid", "Siddharth"),
+        ("Chris", "Christina"),
+    ],
+)
+def test_a_short_form_of_several_names_goes_along_with_the_one_in_the_notes(short: str, formal: str) -> None:
+    mentions = (f"{formal} Holt", short)
+    new = fold(name(formal, mentions))
+    assert fold(name(short, mentions)) in {new, *_shorts(new)}
+
+
+def test_a_short_form_of_several_names_stands_for_none_that_the_notes_lack() -> None:
+    assert name("Chris", ("Chris", "Chris Holt")) != name("Christopher", ("Christopher",))
 
 
 def test_a_quoted_nickname_is_another_name_than_the_formal_one() -> None:
@@ -153,6 +210,9 @@ def _shorts(formal: str) -> set[str]:
         ("Fatima", "f", "arabic"),
         ("Svetlana", "f", "russian"),
         ("Giuseppe", "m", "italian"),
+        ("Thanh", "m", "vietnamese"),
+        ("Nhung", "f", "vietnamese"),
+        ("Soo-yeon", "f", "korean"),
     ],
 )
 def test_gender_and_origin_of_given_names_are_kept(text: str, gender: str, origin: str) -> None:
@@ -189,6 +249,18 @@ def test_an_unknown_given_name_becomes_one_of_either_gender() -> None:
         ("John Smith", "given family"),
         ("Smith John", "family given"),
         ("Kim Ji-won", "family given"),
+        ("Park Soo-yeon", "family given"),
+        ("Soo-Yeon Park", "given family"),
+        ("Wang Xiaoming", "family given"),
+        ("Li Na", "family given"),
+        ("Nguyen Thi Lan", "family fixed given"),
+        ("Tran Minh Duc", "family given given"),
+        ("Nguyen Van Thanh", "family fixed given"),
+        ("Nguyen, Van Thanh", "family fixed given"),
+        ("Minh Nguyen", "given family"),
+        ("Kim Smith", "given family"),
+        ("Smith-jones", "family family"),
+        ("Twin A Ramirez", "fixed fixed lone"),
         ("Smith, Mary Ann", "family given given"),
         ("Maria Garcia Lopez", "given family family"),
         ("Mary Smith-Jones", "given family family"),

@@ -9,7 +9,9 @@ from deid.operate.surrogates.lists import field, rows
 from deid.operate.surrogates.words import fold
 
 # Below this size, an origin's list is filled up with English given names.
-_ENOUGH = 60
+_ENOUGH = 30
+# Origins whose family name is written in front of the given names.
+FAMILY_NAME_FIRST = frozenset(("chinese", "korean", "vietnamese"))
 # Endings of family names that the lists do not hold; the first that fits decides.
 _ENDINGS = (
     ("poulos akis idis iou", "greek"),
@@ -61,9 +63,13 @@ def family_names() -> dict[str, str]:
 
 
 @cache
-def formal_names() -> dict[str, str]:
-    """Return folded short form -> folded formal name."""
-    return {fold(short): fold(row[0]) for row in rows("nicknames") for short in row[1].split()}
+def formal_names() -> dict[str, tuple[str, ...]]:
+    """Return folded short form -> the folded formal names it may stand for."""
+    found: dict[str, tuple[str, ...]] = {}
+    for row in rows("nicknames"):
+        for short in row[1].split():
+            found[fold(short)] = (*found.get(fold(short), ()), fold(row[0]))
+    return found
 
 
 @cache
@@ -74,7 +80,7 @@ def short_forms() -> dict[str, tuple[str, ...]]:
 
 def is_given(key: str) -> bool:
     """Tell whether a folded word is a given name in the first place, rather than a family name or no name."""
-    known = given_names().get(key) or given_names().get(formal_names().get(key, ""))
+    known = next((found for found in map(_known, (key, *formal_names().get(key, ()))) if found), None)
     if known is None:
         return False
     family = family_names().get(key)
@@ -87,8 +93,32 @@ def is_family_only(key: str) -> bool:
 
 
 def about(key: str) -> GivenName:
-    """Return what is known of a folded given name; a name of nobody in particular if nothing is."""
-    return given_names().get(key, _UNKNOWN)
+    """Return what is known of a folded given name; a name of nobody in particular if nothing is.
+
+    A hyphenated name that the lists do not hold is told by East Asian names with the same last syllable:
+    ``Soo-yeon`` by ``Ji-yeon`` and ``Seo-yeon``.
+    """
+    return _known(key) or _UNKNOWN
+
+
+def _known(key: str) -> GivenName | None:
+    known = given_names().get(key)
+    return _by_last_syllable().get(key.rpartition("-")[2]) if known is None and "-" in key else known
+
+
+@cache
+def _by_last_syllable() -> dict[str, GivenName]:
+    """Return last syllable of East Asian names -> what they have in common."""
+    found: dict[str, set[tuple[str, str]]] = {}
+    for key, known in given_names().items():
+        if "-" in key and known.origin in FAMILY_NAME_FIRST:
+            found.setdefault(key.rpartition("-")[2], set()).add((known.gender, known.origin))
+    return {
+        syllable: GivenName(genders.pop() if len(genders) == 1 else "u", origins.pop(), rare=False)
+        for syllable, facts in found.items()
+        for genders, origins in [({gender for gender, _ in facts}, {origin for _, origin in facts})]
+        if len(origins) == 1
+    }
 
 
 def origin_of_family(key: str) -> str:

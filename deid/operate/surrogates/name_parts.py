@@ -8,6 +8,7 @@ from enum import Enum
 from itertools import pairwise
 
 from deid.operate.surrogates.name_lists import (
+    FAMILY_NAME_FIRST,
     about,
     family_names,
     given_names,
@@ -16,7 +17,7 @@ from deid.operate.surrogates.name_lists import (
 )
 from deid.operate.surrogates.words import Word, words_of
 
-_SUFFIXES = frozenset(("jr", "sr", "ii", "iii", "iv", "esq"))
+_SUFFIXES = frozenset(("jr", "jnr", "sr", "snr", "ii", "iii", "iv", "esq"))
 _ORDINALS = frozenset(("nd", "rd", "th"))
 _TITLES = frozenset(
     ("dr", "mr", "mrs", "ms", "miss", "mx", "prof", "professor", "doctor", "rev", "sr", "sra")
@@ -27,13 +28,31 @@ _DEGREES = frozenset(
         *("msw", "msn", "bsn", "aprn", "arnp", "fnp", "psyd", "otr", "cna", "emt", "facs", "facp", "mbbs"),
     )
 )
-# Those that may also be a given or family name are taken for particles behind another word only.
 _PARTICLES = frozenset(
-    ("de", "del", "della", "di", "von", "der", "den", "ter", "dos", "das", "zu", "y", "la")
+    ("de", "del", "della", "di", "von", "der", "den", "ter", "dos", "das", "af", "zu", "y", "la")
 )
+# Those that may also be a given or family name are taken for particles behind another word only, before
+# another particle, or in small letters; joined by a hyphen, in small letters only.
 _DOUBTFUL_PARTICLES = frozenset(
-    ("van", "le", "al", "el", "ben", "bin", "ibn", "da", "du", "do", "ten", "mac")
+    (
+        *("van", "le", "al", "el", "ben", "bin", "bint", "ibn", "abd", "abu", "da", "du", "do", "ten", "mac"),
+        *("ni", "nic", "ui"),
+    )
 )
+# Those that a hyphen joins to the name they belong to: al-Rashidi, El-Sayed, Abd-Allah.
+_HYPHENATED_PARTICLES = frozenset(("al", "el", "ad", "as", "ar", "abd", "abu", "ben", "bin", "ibn"))
+# Those that are clear with their accent: Ní Bhriain, Uí Bhriain, Ó Briain.
+_ACCENTED_PARTICLES = frozenset(("ni", "ui", "o"))
+_EVERY_PARTICLE = _PARTICLES | _DOUBTFUL_PARTICLES | _HYPHENATED_PARTICLES | _ACCENTED_PARTICLES
+# What stands for the given name of a newborn, and what may follow it.
+_NEWBORNS = frozenset(
+    (
+        *("baby", "babyboy", "babygirl", "infant", "newborn", "neonate", "twin", "triplet", "boy", "girl"),
+        *("bb", "bg"),
+    )
+)
+_AFTER_NEWBORNS = frozenset(("boy", "girl", "male", "female", "of", "twin", "triplet", "a", "b", "c", "d"))
+_HYPHENS = ("-", "‐", "‑", "–")
 _QUOTES = "\"“”'‘’(`"
 _VOWELS = re.compile("[aeiouy]")
 _COMMA = re.compile(r"[,，]")
@@ -55,7 +74,8 @@ class NamePart:
 
     Args:
         word: The word.
-        role: ``FIXED`` for titles, particles, generations, degrees; ``LONE`` for a name that stands alone.
+        role: ``FIXED`` for what stays: titles, particles, generations, degrees, the middle word of Vietnamese
+            names, ``Baby Boy``; ``LONE`` for a name that stands alone.
     """
 
     word: Word
@@ -81,22 +101,40 @@ def parse_name(text: str) -> tuple[NamePart, ...]:
 
 
 def _joined(text: str, words: tuple[Word, ...]) -> tuple[Word, ...]:
-    """Join hyphenated words that the lists know as one name, such as ``Ji-won``."""
+    """Join hyphenated words that are one name: what the lists know, and ``Soo-yeon``, ``Park Ji-Yeon``."""
     joined: list[Word] = []
     for word in words:
         last = joined[-1] if joined else None
-        key = f"{last.key}-{word.key}" if last and text[last.end : word.start] == "-" else ""
-        if last and key and (key in given_names() or key in family_names()):
+        if last and text[last.end : word.start] == "-" and _is_one_name(last, word, words):
+            key = f"{last.key}-{word.key}"
             joined[-1] = Word(last.start, word.end, text[last.start : word.end], key)
         else:
             joined.append(word)
     return tuple(joined)
 
 
+def _is_one_name(left: Word, right: Word, words: tuple[Word, ...]) -> bool:
+    key = f"{left.key}-{right.key}"
+    if left.key in _HYPHENATED_PARTICLES:
+        return False
+    if key in given_names() or key in family_names():
+        return True
+    if is_family_only(left.key) and is_family_only(right.key):
+        return False
+    if left.text.istitle() and right.text.islower():
+        return right.key not in _EVERY_PARTICLE
+    beside = any(
+        family_names().get(word.key) in FAMILY_NAME_FIRST for word in words if word not in (left, right)
+    )
+    return beside and about(key).origin in FAMILY_NAME_FIRST
+
+
 def _is_fixed(text: str, words: tuple[Word, ...], index: int) -> bool:
     word = words[index]
     if index == 0 and word.key in _TITLES:
         return len(words) > 1
+    if _is_newborn(text, words, index) or _is_middle_word(words, index):
+        return True
     if index > 0 and (word.key in _SUFFIXES or (word.key in _ORDINALS and text[word.start - 1].isdigit())):
         return True
     if index > 0 and word.key in _DEGREES and word.text.isupper():
@@ -104,17 +142,52 @@ def _is_fixed(text: str, words: tuple[Word, ...], index: int) -> bool:
     return _is_particle(text, words, index)
 
 
+def _is_newborn(text: str, words: tuple[Word, ...], index: int) -> bool:
+    """Tell whether a word stands for a newborn's given name beside the family name: ``Baby Boy Smith``."""
+    start = max(at for at in range(index + 1) if at == 0 or "," in text[words[at - 1].end : words[at].start])
+    end = start
+    while end < len(words) and text[words[end].end : words[end].end + 1] != ".":
+        if words[end].key not in (_NEWBORNS if end == start else _NEWBORNS | _AFTER_NEWBORNS):
+            break
+        end += 1
+    others = (*words[:start], *words[end:])
+    return index < end and any(len(other.key) > 1 and other.key not in _SUFFIXES for other in others)
+
+
+def _is_middle_word(words: tuple[Word, ...], index: int) -> bool:
+    """Tell whether a word is the ``Thi`` of ``Nguyen Thi Lan``, ``Lan Thi Nguyen`` or ``Nguyen, Thi Lan``."""
+    if words[index].key != "thi" or not 0 < index < len(words) - 1 or len(words[index + 1].key) == 1:
+        return False
+    return any(family_names().get(words[at].key) == "vietnamese" for at in (index - 1, index + 1))
+
+
 def _is_particle(text: str, words: tuple[Word, ...], index: int) -> bool:
     word = words[index]
     following = words[index + 1] if index + 1 < len(words) else None
-    if following is None or text[word.end : following.start].strip():
+    if following is None:
         return False
-    if word.key in _PARTICLES:
+    between = text[word.end : following.start].strip()
+    lower = word.text.islower() and not text.islower()
+    if between:
+        hyphenated = word.key in _HYPHENATED_PARTICLES | _PARTICLES or (
+            lower and word.key in _DOUBTFUL_PARTICLES
+        )
+        return between in _HYPHENS and hyphenated
+    accented = word.key in _ACCENTED_PARTICLES and word.text.lower() != word.key
+    if word.key in _PARTICLES or accented:
         return True
     doubtful = word.key in _DOUBTFUL_PARTICLES
     first = index == 0 or words[index - 1].key in _TITLES
-    lower = word.text.islower() and not text.islower()
-    return doubtful and (lower or not first or following.key in _PARTICLES)
+    return doubtful and (lower or not first or _is_followed_by_particle(text, words, index))
+
+
+def _is_followed_by_particle(text: str, words: tuple[Word, ...], index: int) -> bool:
+    """Tell ``Van der Berg`` and ``Abd al-Rahman`` from ``Ben de la Cruz``, which starts with a given name."""
+    following = words[index + 1]
+    hyphenated = (
+        following.key in _HYPHENATED_PARTICLES and text[following.end : following.end + 1] in _HYPHENS
+    )
+    return words[index].key not in ("al", "ben") and (following.key in _PARTICLES or hyphenated)
 
 
 def _is_initial(text: str, words: tuple[Word, ...], index: int) -> bool:
@@ -140,7 +213,7 @@ def _roles(text: str, words: tuple[Word, ...], names: list[int], fixed: set[int]
     roles = dict.fromkeys(names, Role.GIVEN)
     for place, index in enumerate(names):
         quoted = words[index].start > 0 and text[words[index].start - 1] in _QUOTES
-        after_particle = index - 1 in fixed and words[index - 1].key in _PARTICLES | _DOUBTFUL_PARTICLES
+        after_particle = index - 1 in fixed and words[index - 1].key in _EVERY_PARTICLE
         if not quoted and (
             index == names[-1] or after_particle or (place > 0 and is_family_only(words[index].key))
         ):
@@ -149,17 +222,42 @@ def _roles(text: str, words: tuple[Word, ...], names: list[int], fixed: set[int]
         if text[words[left].end : words[right].start] == "-":
             roles[left] = roles[right]
     first, last = names[0], names[-1]
+    if _is_family_first([words[index].key for index in names], has_middle=_has_middle_word(words, names)):
+        return dict.fromkeys(names, Role.GIVEN) | {first: Role.FAMILY}
     if len(names) == 2 and _is_swapped(words[first].key, words[last].key):
         return {first: Role.FAMILY, last: Role.GIVEN}
     return roles
+
+
+def _has_middle_word(words: tuple[Word, ...], names: list[int]) -> bool:
+    first = names[0]
+    return first + 1 not in names and words[first + 1].key in ("thi", "van")
+
+
+def _is_family_first(keys: list[str], *, has_middle: bool) -> bool:
+    """Tell whether a name is ``Nguyen Van Thanh``, ``Tran Minh Duc`` or ``Wang Xiaoming``.
+
+    The family name in front is East Asian and no given name elsewhere, or the middle word of Vietnamese names
+    stands behind it; the last word is no family name in the first place.
+    """
+    first, last = keys[0], keys[-1]
+    origin = family_names().get(first)
+    if origin not in FAMILY_NAME_FIRST:
+        return False
+    if has_middle and origin == "vietnamese":
+        return not (is_family_only(last) and about(last).origin != origin)
+    return is_family_only(first) and not (last in family_names() and not is_given(last))
 
 
 def _is_swapped(first: str, last: str) -> bool:
     """Tell whether two names stand in the order family, given: ``Smith John``, ``Kim Ji-won``."""
     if not is_given(last):
         return False
-    same_origin = about(first).origin != about(last).origin == family_names().get(first)
-    return is_family_only(first) or (same_origin and last not in family_names())
+    origin = family_names().get(first)
+    same_origin = about(first).origin != about(last).origin == origin
+    other_family = family_names().get(last)
+    fits_front = other_family is None or (origin in FAMILY_NAME_FIRST and other_family != origin)
+    return is_family_only(first) or (same_origin and fits_front)
 
 
 def _comma(text: str, words: tuple[Word, ...], fixed: set[int]) -> int | None:
@@ -173,7 +271,7 @@ def _comma(text: str, words: tuple[Word, ...], fixed: set[int]) -> int | None:
 
 def _role_of_only(words: tuple[Word, ...], index: int, fixed: set[int]) -> Role:
     """Return the role of the one word written out: ``Smith``, ``J. Smith``, ``Smith JA``, ``John S.``."""
-    if index - 1 in fixed and words[index - 1].key in _PARTICLES | _DOUBTFUL_PARTICLES:
+    if index - 1 in fixed and words[index - 1].key in _EVERY_PARTICLE:
         return Role.FAMILY
     initials = [other for other in range(len(words)) if other != index and other not in fixed]
     if not initials:

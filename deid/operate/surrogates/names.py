@@ -9,7 +9,6 @@ from deid.operate.surrogates.choice import Choice
 from deid.operate.surrogates.name_lists import (
     about,
     family_options,
-    formal_names,
     given_options,
     origin_of_family,
     short_forms,
@@ -64,17 +63,23 @@ def name_word(key: str, choice: Choice) -> str:
 def given_name(key: str, choice: Choice) -> str:
     """Return a given name of the same gender and origin; the short form of one for a short form.
 
+    Where the new formal name has no short form, it stands for the short form as well, or another name does if
+    the two stand side by side in the notes: Robert (Bob) Smith.
+
     Args:
         key: The folded original.
         choice: The draws of this mention.
     """
-    formal = formal_names().get(key, key)
+    people = choice.vocabulary.people
+    formal = people.formal(key)
     name = _draw_given(formal, choice)
     if formal == key:
         return name
     shorts = [short for short in short_forms().get(fold(name), ()) if not choice.is_taken(short)]
     shorts = [short for short in shorts if short[0].lower() != key[0]]
-    return shorts[choice.number("short", key, below=len(shorts))] if shorts else name
+    if shorts:
+        return shorts[choice.number("short", key, below=len(shorts))]
+    return _draw_given(key, choice) if key in people.nicknames else name
 
 
 def _draw_given(key: str, choice: Choice) -> str:
@@ -121,11 +126,7 @@ def _part(part: NamePart, parts: tuple[NamePart, ...], choice: Choice) -> str:
     role = choice.vocabulary.people.role(word.key, part.role)
     if role is not Role.GIVEN:
         return like(word.text, family_name(word.key, choice))
-    new = given_name(word.key, choice)
-    formal = formal_names().get(word.key)
-    if formal and any(other.word.key == formal for other in parts) and new == given_name(formal, choice):
-        new = _draw_given(word.key, choice)  # John "Jack" Smith, and the new John has no short form
-    return like(word.text, new)
+    return like(word.text, given_name(word.key, choice))
 
 
 def _initial_part(part: NamePart, parts: tuple[NamePart, ...], choice: Choice) -> str:
@@ -153,7 +154,7 @@ def _first_letter(role: Role, key: str, choice: Choice) -> str:
     if role is Role.INITIAL:
         return _initial(key[0], choice)
     role = choice.vocabulary.people.role(key, role)
-    formal = formal_names().get(key, key)
+    formal = choice.vocabulary.people.formal(key)
     name = given_name(formal, choice) if role is Role.GIVEN else family_name(key, choice)
     return name[0].lower()
 

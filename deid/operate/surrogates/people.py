@@ -17,12 +17,19 @@ class People:
 
     Attributes:
         names: The folded given and family names in them.
+        nicknames: The folded short forms in one mention with their formal name: Robert (Bob) Smith.
     """
 
     def __init__(self, names: Iterable[str]) -> None:
         parsed = [parse_name(name) for name in names]
         self.names = frozenset(
             part.word.key for parts in parsed for part in parts if part.role not in (Role.FIXED, Role.INITIAL)
+        )
+        self.nicknames = frozenset(
+            part.word.key
+            for parts in parsed
+            for part in parts
+            if {other.word.key for other in parts} & set(formal_names().get(part.word.key, ()))
         )
         self._votes: Counter[str] = Counter()
         self._beside: dict[str, list[tuple[Role, str]]] = {}
@@ -44,6 +51,18 @@ class People:
             spoken = sorted((part for part in parts if part.role is not Role.FIXED), key=_spoken_order)
             letters = "".join(part.word.key[0] for part in spoken)
             self._initials.setdefault(letters, tuple((part.role, part.word.key) for part in spoken))
+
+    def formal(self, key: str) -> str:
+        """Return the formal name that a folded given name is short for, the name itself if it is for none.
+
+        Where a short form may stand for several, it is the first of them that the notes hold.
+
+        Args:
+            key: A folded given name.
+        """
+        formals = formal_names().get(key, ())
+        held = (formal for formal in formals if formal in self.names)
+        return next(held, formals[0] if len(formals) == 1 else key)
 
     def role(self, key: str, here: Role) -> Role:
         """Return the role of a folded name, the same wherever it stands in the subject's notes.
@@ -68,7 +87,7 @@ class People:
             beside: The names written out beside it; one of them has to be in the fuller form.
         """
         others = {key for name in beside for there, key in self._beside.get(name, ()) if there is role}
-        fitting = (key for key in others if letter in (key[0], formal_names().get(key, key)[0]))
+        fitting = (key for key in others if letter in (key[0], self.formal(key)[0]))
         return min(fitting, default=None)
 
     def spelled_out(self, letters: str) -> tuple[tuple[Role, str], ...] | None:
