@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property
@@ -180,6 +180,8 @@ class Policy(_Frozen):
         fields: Column, or path in a structured record, to the type that its values are; they are replaced
             whole by the type's operator.
         types: The types, parents' first.
+        dropped: Types of a parent that were set to null and that no new type stands in for; for checks and
+            reports, which name what nothing looks for, and not part of what a run does.
     """
 
     name: PolicyName
@@ -192,14 +194,12 @@ class Policy(_Frozen):
     gates: Gates = {}
     fields: Fields = {}
     types: tuple[EntityType, ...]
+    dropped: tuple[EntityType, ...] = ()
 
     @cached_property
     def digest(self) -> str:
-        """``sha256:`` and the digest of the canonical JSON of the resolved policy, its gates left out."""
-        left_out = {"gates"} | (set() if self.fields else {"fields"})
-        values = self.model_dump(mode="json", exclude=left_out)
-        canonical = json.dumps(values, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-        return f"sha256:{hashlib.sha256(canonical.encode()).hexdigest()}"
+        """The digest of the resolved policy; see `policy_digest`."""
+        return policy_digest(self.model_dump(mode="json"))
 
     @property
     def type_names(self) -> tuple[str, ...]:
@@ -216,6 +216,18 @@ class Policy(_Frozen):
             if entity_type.name == name:
                 return entity_type
         raise PolicyError(f"policy {self.name}: {unknown_name('entity type', name, self.type_names)}")
+
+
+def policy_digest(resolved: Mapping[str, Any]) -> str:
+    """Return ``sha256:`` and the digest of the canonical JSON of what a policy makes a run do.
+
+    Args:
+        resolved: A resolved policy as JSON values, as in a manifest; gates and dropped types do not count.
+    """
+    left_out = {"gates", "dropped"} | (set() if resolved.get("fields") else {"fields"})
+    values = {key: value for key, value in resolved.items() if key not in left_out}
+    canonical = json.dumps(values, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return f"sha256:{hashlib.sha256(canonical.encode()).hexdigest()}"
 
 
 class TypeEntry(_Frozen):
@@ -428,16 +440,20 @@ def valid_keys(keys: KeyPath) -> tuple[str, ...]:
 
 def _merge(entries: list[PolicyEntry], files: list[YamlFile]) -> Policy:
     types: dict[str, dict[str, Any]] = {}
+    dropped: dict[str, tuple[dict[str, Any], frozenset[str]]] = {}  # and the names that stood beside it
     fields: dict[str, str | None] = {}
     top: dict[str, Any] = {}
     for entry, file in zip(reversed(entries), reversed(files), strict=True):
         top |= {key: getattr(entry, key) for key in _INHERITED if key in entry.model_fields_set}
         fields |= entry.fields
+        beside = frozenset(types)
         for name, change in entry.types.items():
             if change is not None:
                 values = {key: getattr(change, key) for key in change.model_fields_set}
                 types[name] = types.get(name, {}) | values
-            elif types.pop(name, None) is None:
+            elif name in types:
+                dropped[name] = types.pop(name), beside
+            else:
                 what = f"nothing to remove; {unknown_name('entity type', name, types)}"
                 raise file.error(("types", name), what)
         for name, values in types.items():
@@ -459,11 +475,38 @@ def _merge(entries: list[PolicyEntry], files: list[YamlFile]) -> Policy:
         version=own.version,
         description=_one_line(own.description),
         fields=kept,
-        types=tuple(
-            EntityType(name=name, **{**values, "operator": _filled(name, values, default, method)})
-            for name, values in types.items()
+        types=_entity_types(types, default, method),
+        dropped=_entity_types(
+            {
+                name: values
+                for name, (values, beside) in dropped.items()
+                if name not in types and not _stood_in(name, values, types=types, beside=beside)
+            },
+            default,
+            method,
         ),
         **{"default_operator": default, **top, "method": method},
+    )
+
+
+def _stood_in(
+    name: str, values: Mapping[str, Any], *, types: Mapping[str, Mapping[str, Any]], beside: Collection[str]
+) -> bool:
+    """Tell whether a type that did not stand beside a dropped one has its items and tag."""
+    items, tag = set(values.get("hipaa") or ""), tag_of(name, values.get("i2b2"))
+    return tag is not None and any(
+        items <= set(new.get("hipaa") or "") and tag == tag_of(other, new.get("i2b2"))
+        for other, new in types.items()
+        if other not in beside
+    )
+
+
+def _entity_types(
+    types: Mapping[str, Mapping[str, Any]], default: OperatorSpec, method: Method
+) -> tuple[EntityType, ...]:
+    return tuple(
+        EntityType(name=name, **{**values, "operator": _filled(name, values, default, method)})
+        for name, values in types.items()
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import isnan
 from typing import TypeVar
 
 import numpy as np
@@ -86,16 +87,20 @@ def interval(
     confidence: float = CONFIDENCE,
     seed: int = 1,
 ) -> tuple[float, float]:
-    """Return the percentile interval of a measure when groups are drawn again with replacement.
+    """Return the percentile interval of a share when groups are drawn again with replacement.
 
     The mentions of a patient are not independent of each other; patients are (Efron and Tibshirani 1993,
-    chapter 13).
+    chapter 13). Where the share is 1 or 0, all draws are alike and say nothing of how few there were: the
+    other end is then the one-sided bound of Clopper and Pearson (1934) for that many patients without one
+    exception, 1 - (1 - confidence) ** (1 / patients) away. It bounds the share of patients with any
+    exception, and so the mean of their shares.
 
     Args:
         groups: One entry for each patient.
-        measure: Computes the figure from a sample of groups; draws for which it is not a number do not count.
+        measure: Computes a share in 0..1 from a sample of groups; draws, and patients, for which it is not a
+            number do not count.
         draws: Number of samples.
-        confidence: Share of the draws inside the interval.
+        confidence: Share of the draws inside the interval, or confidence of the exact bound.
         seed: Makes the draws.
 
     Raises:
@@ -103,6 +108,11 @@ def interval(
     """
     if not groups:
         raise ValueError("no groups to draw from")
+    share = measure(groups)
+    if share in (0.0, 1.0):
+        patients = sum(not isnan(measure([group])) for group in groups)
+        reach = upper_bound(0, patients, confidence=confidence)
+        return (1 - reach, 1.0) if share else (0.0, reach)
     rng = np.random.default_rng(seed)
     values = []
     for _ in range(draws):

@@ -54,7 +54,7 @@ class Evaluation:
 
     @cached_property
     def bounds(self) -> dict[str, tuple[float, float]]:
-        """Intervals of the measures by resampling patients, 95 %; exact bounds where cases are counted."""
+        """Intervals of the measures, 95 %; see `deid.audit.bounds`. Exact where cases are counted."""
         groups = list(_grouped(self.notes, lambda note: (note.group,)).values())
         bounds = {
             name: interval(groups, _over_groups(measure))
@@ -92,8 +92,20 @@ class Evaluation:
     @cached_property
     def by_item(self) -> dict[str, tuple[int, int]]:
         """Mentions found and all, by item of 45 CFR 164.514(b)(2)(i); ``-`` for what it does not name."""
-        items = {kind.name: tuple(kind.hipaa or "-") for kind in self.policy.types}
-        return self.recall_by(lambda _, mention: items.get(mention.entity_type, ("-",)))
+        return self.recall_by(lambda _, mention: self._items.get(mention.entity_type, ("-",)))
+
+    @cached_property
+    def _items(self) -> dict[str, tuple[str, ...]]:
+        kinds = (*self.policy.types, *self.policy.dropped)  # what nothing looks for leaks from its item
+        return {kind.name: tuple(kind.hipaa or "-") for kind in kinds}
+
+    def types_of(self, letter: str) -> list[str]:
+        """Return the gold types whose mentions count for an item of `by_item`, sorted.
+
+        Args:
+            letter: ``A`` to ``R``, or ``-``.
+        """
+        return [name for name in self.by_type if letter in self._items.get(name, ("-",))]
 
     @cached_property
     def by_kind(self) -> dict[str, tuple[int, int]]:
@@ -134,7 +146,7 @@ class Evaluation:
         Args:
             i2b2: With the figures of the i2b2-2014 track.
         """
-        tables = ("type", "item", "kind", "origin")
+        tables = ("type", "kind", "origin")
         return {
             "policy": {
                 "name": self.policy.name,
@@ -157,6 +169,10 @@ class Evaluation:
                     for name, (found, total) in getattr(self, f"by_{table}").items()
                 }
                 for table in tables
+            },
+            "recall_by_item": {
+                letter: {"found": found, "mentions": total, "types": self.types_of(letter)}
+                for letter, (found, total) in self.by_item.items()
             },
             "causes": [asdict(cause) for cause in self.causes],
             "problems": [_without_empty(asdict(each)) for each in self.problems],

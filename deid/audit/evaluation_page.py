@@ -37,8 +37,9 @@ def evaluation_html(
         with_text: Show leaks with their surroundings, if the evaluation kept them.
     """
     types = _rates(evaluation.by_type)
+    origins = [row for row in _rates(evaluation.by_origin) if row[3] >= _FEWEST]
     items = [
-        (letter, ITEMS[letter], *evaluation.by_item[letter])
+        (letter, ITEMS[letter], *evaluation.by_item[letter], exact_interval(*evaluation.by_item[letter]))
         for letter in ITEMS
         if letter in evaluation.by_item
     ]
@@ -55,7 +56,8 @@ def evaluation_html(
         floor=scale_floor(value for _, value, _, _ in types),
         items=items,
         kinds=_leaks(evaluation.by_kind),
-        origins=[row for row in _rates(evaluation.by_origin) if row[3] >= _FEWEST],
+        origins=origins,
+        origins_floor=scale_floor(value for _, value, _, _ in origins),
         maps=_maps(evaluation.notes),
         i2b2=i2b2_figures(evaluation.tagged),
         version=deid.__version__,

@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from deid.audit.tally import Tally
 from deid.errors import InputOutputError, IntegrityError, KeyMaterialError
 from deid.keys import Keys
+from deid.policy import policy_digest
 
 LOG_NAME = "audit.jsonl"
 MANIFEST_NAME = "manifest.json"
@@ -143,6 +145,9 @@ def verify_log(
 ) -> AuditCheck:
     """Check a run's audit log against itself, its manifest and, if asked, the output texts; entry by entry.
 
+    Of the manifest, the counts are compared with the log and the policy with its digest, with which the log
+    begins. The kinds of notes, the model and the options stand in it alone: only its seal tells of changes.
+
     Without a secret the chain shows accidents and clumsy changes: who can write the folder can rebuild it.
     With one, nobody who does not hold it can change anything unseen.
 
@@ -156,19 +161,24 @@ def verify_log(
         KeyMaterialError: if the run has another secret than the one given, or has one and none is given.
     """
     manifest = read_json(run_dir / MANIFEST_NAME)
+    tally = Tally()
     try:
-        recorded = manifest["audit"] or {}
+        recorded, counts = manifest["audit"] or {}, dict(manifest["counts"])
         chain = AuditChain(
             policy_digest=manifest["policy"]["digest"], input_digest=manifest["input"]["digest"], keys=keys
         )
         _need_same_key(manifest["key"]["id"], keys)
         fault = _manifest_fault(manifest, keys, chain.algorithm)
-    except (KeyError, TypeError):
+    except (KeyError, TypeError, ValueError, AttributeError):
         return AuditCheck(0, _PLAIN, texts is not None, AuditFault("manifest", "the manifest is incomplete"))
     if fault is None:
         try:
             with (run_dir / LOG_NAME).open("rb") as stream:
-                fault = _first_fault(stream, chain, keys=keys, texts=texts) or _end_fault(chain, recorded)
+                fault = (
+                    _first_fault(stream, chain, tally, keys=keys, texts=texts)
+                    or _end_fault(chain, recorded)
+                    or _count_fault(counts, tally)
+                )
         except OSError as error:
             raise InputOutputError(f"{run_dir / LOG_NAME}: cannot be read: {error.strerror}") from None
     return AuditCheck(chain.length, chain.algorithm, texts is not None, fault)
@@ -209,6 +219,8 @@ def _need_same_key(key_id: str | None, keys: Keys | None) -> None:
 def _manifest_fault(manifest: Mapping[str, Any], keys: Keys | None, algorithm: str) -> AuditFault | None:
     if manifest["status"] != "complete":
         return AuditFault("manifest", "the run is not complete; run it again with --resume")
+    if manifest["policy"]["digest"] != policy_digest(manifest["policy"]["resolved"]):
+        return AuditFault("manifest", "the policy was changed after the run: it has another digest")
     if keys is None:
         return None
     if manifest["key"]["id"] is None or manifest["audit"]["algorithm"] != algorithm:
@@ -220,7 +232,12 @@ def _manifest_fault(manifest: Mapping[str, Any], keys: Keys | None, algorithm: s
 
 
 def _first_fault(
-    lines: Iterator[bytes], chain: AuditChain, *, keys: Keys | None, texts: Iterable[str | None] | None
+    lines: Iterator[bytes],
+    chain: AuditChain,
+    tally: Tally,
+    *,
+    keys: Keys | None,
+    texts: Iterable[str | None] | None,
 ) -> AuditFault | None:
     outputs = iter(texts) if texts is not None else None
     for line in lines:
@@ -234,6 +251,10 @@ def _first_fault(
                 fault = AuditFault("text", "the output text is missing or not the one logged", chain.length)
         if fault is not None:
             return fault
+        try:
+            tally.add(entry)
+        except (KeyError, TypeError, AttributeError):
+            return AuditFault("edited", "it does not say what was found or done", chain.length)
         chain.accept(entry["hash"])
     if outputs is not None and next(outputs, outputs) is not outputs:
         return AuditFault("text", "there are more output texts than the log knows")
@@ -285,3 +306,12 @@ def _end_fault(chain: AuditChain, recorded: Mapping[str, Any]) -> AuditFault | N
     if recorded.get("head") != chain.head:
         return AuditFault("forged", "the log is sound but not the one of the manifest: it was made anew")
     return None
+
+
+def _count_fault(counts: Mapping[str, Any], tally: Tally) -> AuditFault | None:
+    """Compare the manifest's counts with the log's; kinds of notes do not stand in the log."""
+    logged = {name: value for name, value in tally.as_json().items() if name != "note_kinds"}
+    differing = [name for name, value in logged.items() if counts.get(name) != value]
+    if not differing:
+        return None
+    return AuditFault("manifest", f"its counts are not those of the log: {', '.join(differing)}")

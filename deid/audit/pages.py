@@ -30,13 +30,24 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"percent": _percent, "count": "{:,}".format, "cell": _cell}
+    environment.filters |= {
+        "percent": _percent,
+        "range": _range,
+        "count": "{:,}".format,
+        "cell": _cell,
+    }
     return environment
 
 
 def _percent(share: float | None, digits: int = 1) -> str:
     """Write a share as a percentage; a dash where there is none."""
     return "–" if share is None else f"{100 * share:.{digits}f} %"
+
+
+def _range(bounds: tuple[float, float]) -> str:
+    """Write an interval of shares as percentages."""
+    low, high = bounds
+    return f"{_percent(low)} to {_percent(high)}"
 
 
 def _cell(value: object) -> str:

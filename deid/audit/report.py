@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import islice
@@ -14,7 +15,7 @@ from deid.audit.evidence import Evidence, no_evidence
 from deid.audit.log import LOG_NAME, MANIFEST_NAME
 from deid.audit.pages import render
 from deid.audit.risks import risks, treatments
-from deid.audit.safe_harbor import Item, operator_words, safe_harbor_items
+from deid.audit.safe_harbor import Item, at_work, operator_words, safe_harbor_items
 from deid.authoring.lint import LintFinding, lint_resolved
 from deid.errors import IntegrityError, UsageError
 from deid.formats.atomic import reading
@@ -64,7 +65,9 @@ class TypeRow:
         name: The entity type.
         hipaa: Its items of 45 CFR 164.514(b)(2)(i), if any.
         detectors: What looked for it.
-        operator: What was done.
+        operator: What the policy asks for.
+        applied: Operator and mentions, from the log, where others were applied too (``on_failure`` says
+            what is done where the first one cannot replace a mention); else empty.
         count: Mentions replaced, or kept where the operator keeps.
     """
 
@@ -72,7 +75,14 @@ class TypeRow:
     hipaa: str
     detectors: tuple[str, ...]
     operator: str
+    applied: tuple[tuple[str, int], ...]
     count: int
+
+    @property
+    def operators(self) -> str:
+        """The operator, and those applied with their numbers where others were."""
+        applied = ", ".join(f"{name} {number:,}" for name, number in self.applied)
+        return f"{self.operator}; applied: {applied}" if applied else self.operator
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,12 +148,13 @@ def read_report(
     policy = Policy.model_validate(manifest["policy"]["resolved"])
     known = evidence or no_evidence()
     counts = manifest["counts"]["spans"]["by_type"]
+    known_values = _had_known_values(manifest)
     return RunReport(
         manifest,
         clocks,
         lint_resolved(policy),
-        _type_rows(manifest),
-        safe_harbor_items(manifest["policy"]["resolved"]["types"], counts, known.evaluation),
+        _type_rows(policy, counts, _applied(directory), known_values=known_values),
+        safe_harbor_items(policy, counts, known.evaluation, known_values=known_values),
         treatments(policy),
         tuple((line["ordinal"] + 1, line["reason"]) for line in listed),
         _span_maps(directory, policy),
@@ -173,18 +184,40 @@ def _span_maps(
         )
 
 
-def _type_rows(manifest: Mapping[str, Any]) -> tuple[TypeRow, ...]:
-    counts = manifest["counts"]["spans"]["by_type"]
-    rows = [
-        TypeRow(
-            kind["name"],
-            kind["hipaa"] or "",
-            tuple(kind["detect"]),
-            operator_words(kind["operator"]),
-            counts.get(kind["name"], 0),
+def _had_known_values(manifest: Mapping[str, Any]) -> bool:
+    return bool(
+        manifest.get("known_patients")
+        or manifest["options"]["known_columns"]
+        or manifest["counts"]["spans"]["by_detector"].get("known")
+    )
+
+
+def _applied(directory: Path) -> dict[str, Counter[str]]:
+    """Return by type how often each operator was applied, from the log."""
+    applied: dict[str, Counter[str]] = defaultdict(Counter)
+    with reading(str(directory)), (directory / LOG_NAME).open(encoding="utf-8") as stream:
+        for line in stream:
+            for span in json.loads(line)["spans"]:
+                applied[span["entity_type"]][span["operator"]] += 1
+    return applied
+
+
+def _type_rows(
+    policy: Policy, counts: Mapping[str, int], applied: Mapping[str, Counter[str]], *, known_values: bool
+) -> tuple[TypeRow, ...]:
+    rows = []
+    for kind in policy.types:
+        done = applied.get(kind.name, Counter())
+        rows.append(
+            TypeRow(
+                kind.name,
+                kind.hipaa or "",
+                at_work(kind, known_values=known_values),
+                operator_words(kind.operator),
+                tuple(done.most_common()) if set(done) - {kind.operator.name} else (),
+                counts.get(kind.name, 0),
+            )
         )
-        for kind in manifest["policy"]["resolved"]["types"]
-    ]
     return tuple(sorted(rows, key=lambda row: (-row.count, row.name)))
 
 
@@ -262,7 +295,11 @@ def as_markdown(report: RunReport) -> str:
 
 def _rendered(report: RunReport, template: str) -> str:
     most = max((row.count for row in report.types), default=0)
-    rows = [(item.letter, item.recall, item.bounds, item.mentions) for item in report.items if item.mentions]
+    rows = [
+        (item.letter, item.recall, item.bounds, item.mentions)
+        for item in report.items
+        if item.recall is not None and item.bounds is not None
+    ]
     return render(
         template,
         report=report,
@@ -272,5 +309,5 @@ def _rendered(report: RunReport, template: str) -> str:
         review=report.evidence.review,
         fits=report.evidence.fits(report.manifest),
         measured=rows,
-        floor=scale_floor(recall for _, recall, _, _ in rows if recall is not None),
+        floor=scale_floor(recall for _, recall, _, _ in rows),
     )

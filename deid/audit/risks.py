@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from deid.audit.evidence import Evidence
-from deid.audit.safe_harbor import operator_words
+from deid.audit.safe_harbor import ITEMS, operator_words
 from deid.policy import EntityType, Policy
 
 _TREATED = {"DATE": "DATE", "AGE": "AGE", "ZIP_CODE": "ZIP"}
@@ -35,7 +35,7 @@ def treatments(policy: Policy) -> tuple[tuple[str, str, str], ...]:
         policy: The policy in force.
     """
     return tuple(
-        (kind.name, operator_words(kind.operator.model_dump()), _effect(kind))
+        (kind.name, operator_words(kind.operator), _effect(kind))
         for kind in policy.types
         if (kind.i2b2 or kind.name) in _TREATED.values() or kind.name in _TREATED
     )
@@ -116,6 +116,12 @@ def _of_policy(policy: Policy) -> Iterator[str]:
     kept = [kind.name for kind in policy.types if kind.operator.name == "keep"]
     if kept:
         yield f"Found and left in the text, as the policy says: {', '.join(kept)}."
+    if policy.dropped:
+        names = ", ".join(kind.name for kind in policy.dropped)
+        yield f"Not looked for and left in the text wherever they stand, as the policy drops them: {names}."
+    covered = {letter for kind in (*policy.types, *policy.dropped) for letter in kind.hipaa or ""}
+    if bare := [f"({letter})" for letter in ITEMS if letter not in covered]:
+        yield f"No type of the policy belongs to these items of 45 CFR 164.514(b)(2)(i): {', '.join(bare)}."
     shifted = [kind.name for kind in policy.types if kind.operator.name == "shift_date"]
     if shifted:
         yield "Shifted dates keep their intervals: a rare sequence of events can still be recognized."

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from deid.audit.bounds import exact_interval
+from deid.policy import EntityType, OperatorSpec, Policy
 
 # 45 CFR 164.514(b)(2)(i), shortened.
 ITEMS: Mapping[str, str] = {
@@ -42,7 +43,8 @@ class Item:
         detectors: What looks for them.
         operators: What replaces them.
         count: Mentions replaced in the run.
-        recall: Share of the dataset's mentions found; None where nothing was measured.
+        gone: Types that the figures, or a parent of the policy, count for it and the policy does not have.
+        recall: Share of the dataset's mentions found; None where nothing was measured, or types are gone.
         bounds: 95 % interval of the recall, mentions taken as independent; None likewise.
         mentions: Mentions in the dataset.
     """
@@ -53,51 +55,75 @@ class Item:
     detectors: tuple[str, ...]
     operators: tuple[str, ...]
     count: int
+    gone: tuple[str, ...]
     recall: float | None
     bounds: tuple[float, float] | None
     mentions: int
 
 
 def safe_harbor_items(
-    types: Sequence[Mapping[str, Any]], counts: Mapping[str, int], measured: Mapping[str, Any] | None
+    policy: Policy,
+    counts: Mapping[str, int],
+    measured: Mapping[str, Any] | None,
+    *,
+    known_values: bool = True,
 ) -> tuple[Item, ...]:
     """Return the eighteen items with what covers them.
 
     Args:
-        types: The types of the resolved policy, as a manifest has them.
+        policy: The policy in force.
         counts: Mentions in the run, by type.
         measured: An evaluation as JSON (`deid.audit.evaluate`), or None.
+        known_values: Whether the run had known values to look for.
     """
     by_item = (measured or {}).get("recall_by_item", {})
-    return tuple(_item(letter, types, counts, by_item.get(letter)) for letter in ITEMS)
+    return tuple(
+        _item(letter, policy, counts, by_item.get(letter), known_values=known_values) for letter in ITEMS
+    )
 
 
 def _item(
     letter: str,
-    types: Sequence[Mapping[str, Any]],
+    policy: Policy,
     counts: Mapping[str, int],
-    measured: Mapping[str, int] | None,
+    measured: Mapping[str, Any] | None,
+    *,
+    known_values: bool,
 ) -> Item:
-    own = [kind for kind in types if letter in (kind["hipaa"] or "")]
-    found, total = (measured["found"], measured["mentions"]) if measured else (0, 0)
+    own = [kind for kind in policy.types if letter in (kind.hipaa or "")]
+    dropped = [kind.name for kind in policy.dropped if letter in (kind.hipaa or "")]
+    lacking = [name for name in (measured or {}).get("types", ()) if name not in policy.type_names]
+    gone = tuple(dict.fromkeys((*dropped, *lacking)))
+    found, total = (measured["found"], measured["mentions"]) if measured and not gone else (0, 0)
     return Item(
         letter,
         ITEMS[letter],
-        tuple(kind["name"] for kind in own),
-        tuple(dict.fromkeys(name for kind in own for name in kind["detect"])),
-        tuple(dict.fromkeys(operator_words(kind["operator"]) for kind in own)),
-        sum(counts.get(kind["name"], 0) for kind in own),
+        tuple(kind.name for kind in own),
+        tuple(dict.fromkeys(name for kind in own for name in at_work(kind, known_values=known_values))),
+        tuple(dict.fromkeys(operator_words(kind.operator) for kind in own)),
+        sum(counts.get(kind.name, 0) for kind in own),
+        gone,
         found / total if total else None,
         exact_interval(found, total) if total else None,
         total,
     )
 
 
-def operator_words(spec: Mapping[str, Any]) -> str:
+def at_work(kind: EntityType, *, known_values: bool) -> tuple[str, ...]:
+    """Return the detectors that looked for a type.
+
+    Args:
+        kind: The type.
+        known_values: Whether the run had known values to look for.
+    """
+    return tuple(name for name in kind.detect if name != "known" or known_values)
+
+
+def operator_words(spec: OperatorSpec) -> str:
     """Return an operator and its parameters in words.
 
     Args:
-        spec: ``name`` and ``params``, as in a manifest.
+        spec: The operator.
     """
-    params = ", ".join(f"{key}: {value}" for key, value in sorted(spec["params"].items()))
-    return f"{spec['name']} ({params})" if params else str(spec["name"])
+    params = ", ".join(f"{key}: {value}" for key, value in sorted(spec.params.items()))
+    return f"{spec.name} ({params})" if params else spec.name

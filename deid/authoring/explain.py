@@ -131,7 +131,7 @@ def _explained(text: str, span: Span, kind: EntityType, limits: dict[str, float]
         kind.name,
         kind.description,
         limits.get(kind.name),
-        operator_words(kind.operator.model_dump()),
+        operator_words(kind.operator),
         tuple(reasons),
     )
 

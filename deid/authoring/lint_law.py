@@ -59,6 +59,10 @@ def _missing_items(policy: Policy) -> Hits:
             )
         elif not found:
             yield ("types",), f"no type with hipaa {letter} is looked for: item 164.514{item}"
+        whole = policy.method == SAFE_HARBOR or letter != "B"
+        for kind in policy.dropped if found and whole else ():
+            if letter in letters(kind) and tag(kind) not in missing:
+                yield ("types", kind.name), f"dropped: its part of item 164.514{item} is not looked for"
 
 
 _kept_dates = _safe_harbor_check(
@@ -112,6 +116,13 @@ def _kept_direct_identifiers(policy: Policy) -> Hits:
             yield ("types", kind.name, "operator"), what
 
 
+def _dropped(policy: Policy) -> Hits:
+    for kind in () if policy.method in (SAFE_HARBOR, LIMITED) else policy.dropped:
+        if named := letters(kind) & set(LETTERS):
+            items = ", ".join(f"({letter})" for letter in sorted(named))
+            yield ("types", kind.name), f"dropped, though it belongs to {items}: nothing looks for it"
+
+
 def _unknown_letters(policy: Policy) -> Hits:
     for kind in policy.types:
         if letters(kind) - set(LETTERS):
@@ -136,7 +147,11 @@ def _ages_for_an_expert(policy: Policy) -> Hits:
 
 
 _REMOVE = "set an operator that removes it, such as redact, or hipaa: null where the item does not apply"
-_GROUP = "extend base, or add a type with this letter and tag and let rules or the encoder look for it"
+_GROUP = (
+    "extend base and drop none of its types with a letter, or add a type with this letter and tag and let"
+    " rules or the encoder look for it"
+)
+_LET_STAND = "let the type stand with an operator; with keep its mentions stay too, but are found and counted"
 _RANDOM = "use pseudonym: {code: random}, surrogate or redact, or document an expert determination"
 _DECIDE = "redact it or give it a surrogate, or write down who decided that it stays"
 _ITEMS, _EXPERT = "45 CFR 164.514(b)(2)(i)", "45 CFR 164.514(b)(1)"
@@ -152,4 +167,5 @@ LAW_RULES: tuple[Rule[Policy], ...] = (
     Rule("DP017", "error", _ITEMS, "use letters from A to R, or leave the key out", _unknown_letters),
     Rule("DP019", "warning", f"{_ITEMS}(B)", "use zip3_census: union or 2020", _old_census),
     Rule("DP020", "warning", _EXPERT, "use generalize: {to: age_90_plus}", _ages_for_an_expert),
+    Rule("DP038", "warning", _ITEMS, _LET_STAND, _dropped),
 )

@@ -126,7 +126,9 @@ def _show(report: RunReport) -> None:
         table.add_column(name)
     table.add_column("mentions", justify="right")
     for row in report.types:
-        table.add_row(row.name, row.hipaa, row.operator, f"{row.count:,}", style=None if row.count else "dim")
+        table.add_row(
+            row.name, row.hipaa, row.operators, f"{row.count:,}", style=None if row.count else "dim"
+        )
     console.print()
     console.print(table)
     console.print("\n[b]what remains[/b]")

@@ -17,6 +17,7 @@ from typing import Any, BinaryIO
 
 import deid
 from deid.audit.log import DEIDENTIFIED, LOG_NAME, MANIFEST_NAME, QUARANTINED, AuditChain, output_digest
+from deid.audit.tally import Tally
 from deid.errors import IntegrityError, UsageError
 from deid.formats.atomic import atomic_file, prepare_folder
 from deid.formats.known_values import KnownValues, read_known_values
@@ -43,7 +44,6 @@ from deid.run.directory import (
     hold,
     summarize,
 )
-from deid.run.manifest import Tally
 from deid.run.results import Earlier, Results, read_earlier
 from deid.run.spool import Spool
 from deid.run.units import Partitioning, Receipt, Unit, finished, merge_units, read_units, stretch_name
@@ -294,6 +294,7 @@ def _draft(
             "partitioning": asdict(request.partitioning),
             "since_manifest": earlier.digest if earlier is not None else None,
         },
+        "known_patients": 0,
         "passed_through": list(source.passed_through()),
         "crosswalk": None,
         "since": None,
@@ -333,6 +334,7 @@ class _Job:
     def work(self, workers: Workers, known: Mapping[str, tuple[KnownValue, ...]]) -> None:
         """Work on the units that are not finished yet."""
         request, source = self._request, self._source
+        self._draft["known_patients"] = sum(map(bool, known.values()))
         path = request.crosswalk
         with ExitStack() as stack:
             crosswalk = stack.enter_context(Crosswalk(path)) if path is not None else None

@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import deid
 from deid.audit.log import MANIFEST_NAME, AuditChain, canonical, read_json, seal
+from deid.audit.tally import Tally
 from deid.errors import IntegrityError
 from deid.formats.atomic import atomic_file, digest_of
 from deid.keys import Keys
 from deid.policy import Policy
-from deid.run.units import OTHER_KIND
 
 FORMAT_VERSION = 1
 RUNNING, COMPLETE = "running", "complete"
 _PARTS = ("input", "policy", "key", "model", "code", "options")
-_MOST_KINDS = 200
 _CODE_SUFFIXES = (".py", ".yaml", ".yml", ".tsv", ".csv", ".txt", ".json", ".html", ".j2")
 _CENSUS_SOURCE = "45 CFR 164.514(b)(2)(i)(B): areas of 20,000 or fewer people by the census named"
 
@@ -129,56 +126,6 @@ def read_manifest(directory: Path) -> dict[str, Any] | None:
     """
     path = directory / MANIFEST_NAME
     return read_json(path) if path.exists() else None
-
-
-@dataclass(slots=True)
-class Tally:
-    """Counts what came of the notes, as they go by."""
-
-    notes: int = 0
-    deidentified: int = 0
-    quarantined: Counter[str] = field(default_factory=Counter)
-    types: Counter[str] = field(default_factory=Counter)
-    detectors: Counter[str] = field(default_factory=Counter)
-    operators: Counter[str] = field(default_factory=Counter)
-    kinds: Counter[str] = field(default_factory=Counter)
-    fields: Counter[str] = field(default_factory=Counter)
-
-    def add(self, line: Mapping[str, Any]) -> None:
-        """Count a note.
-
-        Args:
-            line: A line of a unit file.
-        """
-        self.notes += 1
-        if (kind := line["kind"]) is not None:
-            known = kind in self.kinds or len(self.kinds) < _MOST_KINDS
-            self.kinds[kind if known else OTHER_KIND] += 1
-        if "reason" in line:
-            self.quarantined[line["reason"]] += 1
-            return
-        self.deidentified += 1
-        for span in line["spans"]:
-            self.types[span["entity_type"]] += 1
-            self.operators[span["operator"]] += 1
-            self.detectors.update(span["detectors"])
-        self.fields.update(each["entity_type"] for each in line.get("fields", ()))
-
-    def as_json(self) -> dict[str, Any]:
-        """Return the counts for a manifest."""
-        return {
-            "notes": self.notes,
-            "deidentified": self.deidentified,
-            "quarantined": dict(self.quarantined),
-            "spans": {
-                "total": sum(self.types.values()),
-                "by_type": dict(self.types),
-                "by_detector": dict(self.detectors),
-                "by_operator": dict(self.operators),
-            },
-            "fields": {"total": sum(self.fields.values()), "by_type": dict(self.fields)},
-            "note_kinds": dict(self.kinds),
-        }
 
 
 def completed(

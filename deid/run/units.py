@@ -12,6 +12,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from deid.audit.tally import OTHER_KIND
 from deid.errors import InputOutputError, Reason
 from deid.formats.atomic import atomic_file
 from deid.formats.known_values import known_from_columns
@@ -24,7 +25,6 @@ from deid.run.work import Group, NoteResult
 
 _KIND = re.compile(r"[A-Za-z][A-Za-z /&,_-]{0,39}")
 _CONCEPT = re.compile(r"[0-9]{1,10}")
-OTHER_KIND = "other"
 
 
 @dataclass(frozen=True, slots=True)

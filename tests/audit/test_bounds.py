@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from math import comb
+from collections.abc import Sequence
+from math import comb, isnan
 
 import pytest
 
@@ -47,6 +48,27 @@ def test_an_interval_is_wider_where_groups_are_few_and_alike_inside() -> None:
     groups = [[1.0] * 50, [0.0] * 50, [1.0] * 50, [0.0] * 50]
     low, high = interval(groups, lambda drawn: mean([value for group in drawn for value in group]))
     assert (low, high) == (0.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("groups", "expected"),
+    [
+        ([1.0] * 3, (0.3684, 1.0)),  # 0.05 ** (1 / 3)
+        ([1.0] * 16, (0.8293, 1.0)),
+        ([0.0] * 16, (0.0, 0.1707)),
+        ([1.0], (0.05, 1.0)),
+        ([1.0, float("nan"), 1.0, 1.0], (0.3684, 1.0)),  # a patient without a mention is no case
+    ],
+)
+def test_without_one_exception_the_bound_is_exact_over_patients(
+    groups: list[float], expected: tuple[float, float]
+) -> None:
+    def share(drawn: Sequence[float]) -> float:
+        told = [value for value in drawn if not isnan(value)]
+        return mean(told) if told else float("nan")
+
+    assert interval(groups, share) == pytest.approx(expected, abs=1e-4)
+    assert interval([1.0] * 3, share, confidence=0.99)[0] == pytest.approx(0.01 ** (1 / 3))
 
 
 def test_an_interval_is_reproducible() -> None:

@@ -46,14 +46,56 @@ def test_figures_of_ones_own(tmp_path: Path) -> None:
 
 
 def test_all_eighteen_items_are_told_and_covered_by_the_shipped_policy() -> None:
-    types = load_policy("safe-harbor").model_dump(mode="json")["types"]
+    policy = load_policy("safe-harbor")
     figures = {"recall_by_item": {"A": {"found": 9, "mentions": 10}}}
-    items = safe_harbor_items(types, {"PATIENT_NAME": 4, "SSN": 1}, figures)
+    items = safe_harbor_items(policy, {"PATIENT_NAME": 4, "SSN": 1}, figures)
     assert "".join(item.letter for item in items) == "ABCDEFGHIJKLMNOPQR" == "".join(ITEMS)
     assert all(item.types for item in items)
     assert (items[0].recall, items[0].count, items[0].mentions) == (0.9, 4, 10)
     assert items[1].recall is None
     assert "generalize (to: zip3)" in items[1].operators
+
+
+@pytest.mark.parametrize(
+    ("types", "item", "gone"),
+    [
+        ("{DATE: null, PATIENT_NAME: null}", "A", ("PATIENT_NAME",)),
+        ("{DATE: null, PATIENT_NAME: null}", "C", ("DATE",)),
+        ("{DATE: null, PATIENT_NAME: null}", "H", ()),
+        ("{AGE: {operator: keep}}", "C", ()),
+        ("{SSN: null, ID: {description: A social security number., hipaa: G, i2b2: SSN}}", "G", ("SSN",)),
+    ],
+)
+def test_no_recall_stands_beside_an_item_of_which_a_type_is_gone(
+    tmp_path: Path, types: str, item: str, gone: tuple[str, ...]
+) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(f"policy: mine\nversion: '1'\nextends: research-surrogates\ntypes: {types}\n")
+    shown = {
+        each.letter: each for each in safe_harbor_items(load_policy(path), {}, gather(tmp_path).evaluation)
+    }
+    assert shown[item].gone == gone
+    assert (shown[item].recall is None) == (shown[item].bounds is None) == bool(gone)
+
+
+def test_known_values_look_for_an_item_only_where_there_were_some() -> None:
+    policy = load_policy("safe-harbor")
+    for known_values in (True, False):
+        items = safe_harbor_items(policy, {}, None, known_values=known_values)
+        assert {"known" in item.detectors for item in items} == {known_values}
+
+
+def test_what_a_policy_does_not_look_for_remains(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(
+        "policy: mine\nversion: '1'\nextends: research-surrogates\ntypes: {DATE: null, PATIENT_NAME: null}\n"
+    )
+    assert "as the policy drops them: DATE, PATIENT_NAME." in _risks(load_policy(path))
+    path.write_text(
+        "policy: mine\nversion: '1'\ntypes: {PET: {description: The name of a pet., hipaa: AR}}\n"
+    )
+    assert "164.514(b)(2)(i): (B), (C), (D)" in _risks(load_policy(path))
+    assert "No type of the policy" not in _risks(load_policy("safe-harbor"))
 
 
 @pytest.mark.parametrize("name", available_policies())

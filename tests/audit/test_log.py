@@ -12,12 +12,32 @@ from hypothesis import strategies as st
 from deid.audit.log import AuditChain, AuditCheck, canonical, output_digest, seal, verify_log
 from deid.errors import InputOutputError, IntegrityError, KeyMaterialError
 from deid.keys import Keys
+from deid.policy import policy_digest
 
 _KEYS = Keys.from_bytes(b"k" * 32)
 _OTHER = Keys.from_bytes(b"o" * 32)
 _TEXTS = ["zero", "one", "", "three", "four"]
 _QUARANTINED = 2
 Lines = list[str]
+_SPAN = {
+    **{"start": 0, "end": 2, "entity_type": "AGE", "score": 0.5},
+    **{"operator": "redact", "detectors": ["rules", "encoder"]},
+}
+_RESOLVED = {"name": "mine", "types": [{"name": "AGE"}], "gates": {}, "fields": {}}
+_POLICY = policy_digest(_RESOLVED)
+_COUNTS: dict[str, Any] = {
+    "notes": 5,
+    "deidentified": 4,
+    "quarantined": {"detector-failed": 1},
+    "spans": {
+        "total": 4,
+        "by_type": {"AGE": 4},
+        "by_detector": {"rules": 4, "encoder": 4},
+        "by_operator": {"redact": 4},
+    },
+    "fields": {"total": 0, "by_type": {}},
+    "note_kinds": {"letter": 5},
+}
 
 
 def _entry(number: int, keys: Keys | None, **changes: Any) -> dict[str, Any]:
@@ -27,14 +47,14 @@ def _entry(number: int, keys: Keys | None, **changes: Any) -> dict[str, Any]:
         "ordinal": number,
         "status": "quarantined" if text is None else "deidentified",
         "output_digest": None if text is None else output_digest(text, keys),
-        "spans": [] if text is None else [{"start": 0, "end": 2, "entity_type": "AGE", "score": 0.5}],
+        "spans": [] if text is None else [_SPAN],
         "reason": "detector-failed" if text is None else None,
     }
     return {**facts, **changes}
 
 
 def _chain(keys: Keys | None) -> AuditChain:
-    return AuditChain(policy_digest="sha256:p", input_digest="sha256:i", keys=keys)
+    return AuditChain(policy_digest=_POLICY, input_digest="sha256:i", keys=keys)
 
 
 def _log(keys: Keys | None, numbers: Mapping[int, dict[str, Any]] | None = None) -> tuple[Lines, AuditChain]:
@@ -48,9 +68,10 @@ def _log(keys: Keys | None, numbers: Mapping[int, dict[str, Any]] | None = None)
 def _write(folder: Path, lines: Lines, chain: AuditChain, keys: Keys | None, **changes: Any) -> Path:
     manifest = {
         "status": "complete",
-        "policy": {"digest": "sha256:p"},
+        "policy": {"digest": _POLICY, "resolved": _RESOLVED},
         "input": {"digest": "sha256:i"},
         "key": {"id": keys.key_id if keys is not None else None},
+        "counts": _COUNTS,
         "audit": {"algorithm": chain.algorithm, "length": chain.length, "head": chain.head},
     }
     if keys is not None:
@@ -199,6 +220,11 @@ def test_output_texts(
         {"audit": None},
         {"audit": {}},
         {"policy": {}},
+        {"policy": {"digest": _POLICY, "resolved": "x"}},
+        {"policy": {"digest": _POLICY, "resolved": {**_RESOLVED, "name": "other"}}},
+        {"counts": None},
+        {"counts": "x"},
+        {"counts": {}},
         {"key": None},
         {"audit": {"algorithm": "hmac-sha256", "length": 5, "head": ""}},
         {"audit": {"algorithm": "sha256", "length": "5", "head": ""}},
@@ -208,6 +234,42 @@ def test_a_manifest_that_says_too_little(tmp_path: Path, changes: dict[str, Any]
     lines, chain = _log(None)
     check = verify_log(_write(tmp_path, lines, chain, None, **changes))
     assert _outcome(check) == ("manifest", None)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("notes", 6),
+        ("deidentified", 5),
+        ("quarantined", {}),
+        ("quarantined", {"too-long": 1}),
+        ("spans", {**_COUNTS["spans"], "total": 3}),
+        ("spans", {**_COUNTS["spans"], "by_type": {"AGE": 3, "DATE": 1}}),
+        ("spans", {**_COUNTS["spans"], "by_operator": {"redact": 1}}),
+        ("spans", {**_COUNTS["spans"], "by_detector": {"rules": 4}}),
+        ("fields", {"total": 1, "by_type": {"AGE": 1}}),
+    ],
+)
+def test_without_a_secret_the_counts_of_the_manifest_are_those_of_the_log(
+    tmp_path: Path, name: str, value: object
+) -> None:
+    lines, chain = _log(None)
+    check = verify_log(_write(tmp_path, lines, chain, None, counts={**_COUNTS, name: value}))
+    assert _outcome(check) == ("manifest", None)
+    assert check.fault is not None
+    assert check.fault.detail.endswith(f": {name}")
+
+
+def test_gates_and_dropped_types_are_no_part_of_the_policy_s_digest(tmp_path: Path) -> None:
+    lines, chain = _log(None)
+    resolved = {**_RESOLVED, "gates": {"recall": 0.9}, "dropped": [{"name": "SSN"}]}
+    folder = _write(tmp_path, lines, chain, None, policy={"digest": _POLICY, "resolved": resolved})
+    assert verify_log(folder).ok
+
+
+def test_an_entry_that_follows_and_does_not_say_what_was_done(tmp_path: Path) -> None:
+    lines, chain = _log(None, {1: {"spans": [{"start": 0, "end": 2}]}})
+    assert _outcome(verify_log(_write(tmp_path, lines, chain, None))) == ("edited", 1)
 
 
 @pytest.mark.parametrize(("keys", "message"), [(None, "is keyed"), (_OTHER, "key id")])

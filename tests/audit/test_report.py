@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from deid.audit.report import Piece, RunReport, as_html, as_json, read_report
+from deid.audit.report import Piece, RunReport, as_html, as_json, as_markdown, read_report
 from deid.errors import InputOutputError, IntegrityError, Reason, UsageError
 from deid.formats.source import open_source
 from deid.note import DeidentifiedNote, Finding, Note, Replacement, Span
@@ -114,6 +114,15 @@ def test_types_stand_by_frequency_and_unfound_ones_are_shown(report: RunReport) 
         ("CITY", "", "redact", 0),
     ]
     assert report.types[0].detectors == ("rules",)
+
+
+def test_detectors_are_those_that_were_at_work_and_operators_those_applied(report: RunReport) -> None:
+    rows = {row.name: row for row in report.types}
+    assert rows["MRN"].detectors == ("rules", "encoder", "propagation")  # the run had no known values
+    assert rows["MRN"].applied == ()
+    assert rows["DATE"].applied == (("redact", 3),)  # the stand-in redacts what the policy generalizes
+    for page in (as_html(report), as_markdown(report)):
+        assert "applied: redact 3" in page
 
 
 def test_counts_are_those_of_the_manifest_and_add_up(report: RunReport) -> None:

@@ -16,6 +16,12 @@ VISIT = RESEARCH + (
 TYPE = f"types:\n{PET}    examples: [Wicket]\n"
 
 
+DAY = (
+    "types:\n  DAY:\n    description: A day of the calendar, after seen on or born.\n"
+    "    examples: ['3/4/2079']\n    i2b2: DATE\n    hipaa: C\n    operator: redact\n"
+)
+
+
 # code -> (texts that have this finding alone, with the key path; texts without any finding)
 CASES: dict[str, tuple[list[tuple[str, str]], list[str]]] = {
     "DP001": (
@@ -26,11 +32,16 @@ CASES: dict[str, tuple[list[tuple[str, str]], list[str]]] = {
             (SAFE_HARBOR + "types: {BIOMETRIC_ID: {hipaa: P}}\n", "types"),
             (LIMITED + "types: {STREET_ADDRESS: null}\n", "types"),
             (LIMITED + "types: {PHONE: null}\n", "types"),
+            (SAFE_HARBOR + "types: {RELATIVE_NAME: null}\n", "types.RELATIVE_NAME"),
+            (SAFE_HARBOR + "types: {HOSPITAL: null}\n", "types.HOSPITAL"),
+            (SAFE_HARBOR + "types: {OTHER_ID: null}\n", "types.OTHER_ID"),
+            (LIMITED + "types: {PATIENT_NAME: null}\n", "types.PATIENT_NAME"),
         ],
         [
-            SAFE_HARBOR + "types: {STATE: null, RELATIVE_NAME: null, DATE: {i2b2: null}}\n",
-            LIMITED + "types: {CITY: null, DATE: null, OTHER_ID: null, USERNAME: null}\n",
-            CUSTOM + "types: {SSN: null}\n",
+            SAFE_HARBOR + "types: {STATE: null, PROFESSION: null, DATE: {i2b2: null}}\n",
+            SAFE_HARBOR + "types: {RELATIVE_NAME: {operator: keep, hipaa: null}}\n",
+            SAFE_HARBOR + f"{DAY}  DATE: null\n",
+            LIMITED + "types: {CITY: null, HOSPITAL: null, DATE: null, OTHER_ID: null, USERNAME: null}\n",
         ],
     ),
     "DP002": (
@@ -286,6 +297,20 @@ CASES: dict[str, tuple[list[tuple[str, str]], list[str]]] = {
     "DP031": (
         [(HEAD + TYPE + r"    patterns: [{regex: 'tag \d{1,1000}'}]" + "\n", PATTERN)],
         [HEAD + TYPE + r"    patterns: [{regex: 'tag \d{1,100}'}]" + "\n"],
+    ),
+    "DP038": (
+        [
+            (RESEARCH + "types: {DATE: null}\n", "types.DATE"),
+            (RESEARCH + "types: {AGE: null}\n", "types.AGE"),
+            (RESEARCH + "types: {PATIENT_NAME: null}\n", "types.PATIENT_NAME"),
+            (CUSTOM + "types: {SSN: null}\n", "types.SSN"),
+            (RESEARCH + f"{DAY}  SSN: null\n", "types.SSN"),
+        ],
+        [
+            CUSTOM + "types: {STATE: null, PROFESSION: null}\n",
+            RESEARCH + f"{DAY}  DATE: null\n",
+            SAFE_HARBOR + "types: {STATE: null}\n",
+        ],
     ),
 }  # fmt: skip
 BAD = [(code, text, key) for code, (bad, _) in CASES.items() for text, key in bad]
