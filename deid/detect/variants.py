@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 
 import ahocorasick
 
@@ -14,6 +15,7 @@ from deid.note import Finding
 
 NAME_TYPES = frozenset({"PATIENT_NAME", "RELATIVE_NAME", "CLINICIAN_NAME"})
 _SHORTEST_PART = 3
+_SHORTEST_SMALL = 4  # a shorter name needs a capital
 _FEWEST_DIGITS = 5
 _PARTICLES = frozenset(
     "van von der den de del della la le du al el bin ibn dos das san ter ten".split()  # noqa: SIM905
@@ -21,6 +23,18 @@ _PARTICLES = frozenset(
 _SUFFIXES = frozenset({"jr", "sr", "ii", "iii", "iv"})
 _PART = re.compile(r"[^\W\d_]+(?:['-][^\W\d_]+)*")
 _SEPARATORS = str.maketrans("", "", " \t\n\r-./()")
+# What notes write in small letters; a name among them needs a capital.
+_WORDS = (
+    "cell_words", "clinical_abbreviations", "clinical_brands", "clinical_words", "common_words", "degrees",
+    "demonyms", "drugs", "eponyms", "facility_words", "name_stops", "name_words", "number_labels",
+    "organization_words", "person_words", "staff_roles", "street_stops", "title_words",
+)  # fmt: skip
+_POSSESSIVE = re.compile(r"'s?(?= )")
+_WORD = re.compile(r"[^\W\d_]+")
+# What may be a title; the Fr of `16 Fr Foley` is none.
+_TITLE = re.compile(r"(?<!\d)(?<!\d[ -])\b([^\W\d_]+)\.? $")
+_LONGEST_TITLE = 12
+_LONGEST_ENDINGS = 4  # 's and es
 _REST = re.compile(r"\.[^\W\d_][^\W\d_.]*(?:\.[^\W\d_]*)*")
 
 
@@ -65,16 +79,31 @@ def name_forms(name: str, like: Finding, *, certain: bool) -> Iterator[Form]:
         if len(form) >= _SHORTEST_PART:
             single = " " not in form
             if not (single and _is_common(form) and not certain):
-                yield Form(form, compact=False, capital=single, finding=like)
+                yield Form(form, compact=False, capital=single and not _is_only_name(form), finding=like)
     for part in sorted({piece for whole in parts for piece in (whole, *whole.split("-"))}):
         usable = len(part) >= _SHORTEST_PART and part not in _PARTICLES
         if usable and (certain or not _is_common(part)):
-            yield Form(part, compact=False, capital=True, finding=like)
+            yield Form(part, compact=False, capital=not _is_only_name(part), finding=like)
 
 
 def _is_common(word: str) -> bool:
     """Say whether a part of a name is also an ordinary or clinical word."""
     return word in word_list("common_words") or word in word_list("name_stops")
+
+
+def _is_only_name(name: str) -> bool:
+    """Say whether a single name is one in small letters too: `villanueva`, and no `rose` or `walker`."""
+    if len(name) < _SHORTEST_SMALL or _is_word(name):
+        return False
+    return not all(_is_word(part) for part in name.split("-"))
+
+
+def _is_word(name: str) -> bool:
+    """Say whether a name is also a word of notes; of the further eponyms those are that nobody is called."""
+    if any(name in word_list(words) for words in _WORDS):
+        return True
+    is_name = name in word_list("surnames") or name in word_list("given_names")
+    return name in word_list("eponyms_more") and not is_name
 
 
 def number_forms(value: str, like: Finding) -> Iterator[Form]:
@@ -162,6 +191,8 @@ def _bounded(folded: Folded, start: int, end: int, forms: list[Form]) -> Iterato
         return
     if _ends_in_abbreviation(text, start, end):
         return
+    if any(form.finding.entity_type in NAME_TYPES for form in forms) and _is_in_eponym(text, start, end):
+        forms = [form for form in forms if form.finding.entity_type not in NAME_TYPES]
     first, last = folded.original(start, end)
     for form in forms:
         like = form.finding
@@ -174,3 +205,36 @@ def _ends_in_abbreviation(text: str, start: int, end: int) -> bool:
         return False
     plain = f"{text[end - 1]}{rest.group()}".replace(".", "").casefold()
     return plain in word_list("degrees") or plain in word_list("clinical_abbreviations")
+
+
+def _is_in_eponym(text: str, start: int, end: int) -> bool:
+    """Say whether a name without a title is a part of a term: the Parkinson of `Wolff-Parkinson-White`."""
+    terms = _eponym_terms().get(text[start:end].casefold())
+    if terms is None:
+        return False
+    pattern, longest = terms
+    spans = [match.span() for match in pattern.finditer(text, max(start - longest, 0), end + longest)]
+    if not any(first <= start and end <= last and last - first > end - start for first, last in spans):
+        return False
+    title = _TITLE.search(text, max(start - _LONGEST_TITLE, 0), start)
+    return title is None or title[1].casefold() not in word_list("title_words")
+
+
+@cache
+def _eponym_terms() -> Mapping[str, tuple[re.Pattern[str], int]]:
+    """Return for each word of an eponymous term a pattern of its terms and the length of the longest."""
+    terms: dict[str, list[str]] = {}
+    for term in sorted(word_list("eponym_terms")):
+        for word in _WORD.findall(term):
+            terms.setdefault(word, []).append(term)
+    return {
+        word: (
+            re.compile(rf"(?<!\w)(?:{'|'.join(map(_term_pattern, of_word))})(?:e?s)?(?!\w)", re.IGNORECASE),
+            max(map(len, of_word)) + _LONGEST_ENDINGS,
+        )
+        for word, of_word in terms.items()
+    }
+
+
+def _term_pattern(term: str) -> str:
+    return "(?:'s?)?".join(part.replace(" ", "[ -]") for part in _POSSESSIVE.split(term))

@@ -28,6 +28,24 @@ def hidden(kind: str, value: str, text: str) -> set[str]:
         ("name", "Rose Grant", "GRANT, ROSE; Mrs. Grant; R. Grant", {"GRANT, ROSE", "Grant", "R. Grant"}),
         # Certain names hide even where they are words, but only with a capital letter.
         ("given_name", "Will", "Will called; he will come", {"Will"}),
+        # A name that is no word needs none.
+        ("family_name", "Villanueva", "villanueva: slept. wound of villanueva dry, Hb 9", {"villanueva"}),
+        ("name", "Delacroix-Holt, Margaret", "Seen: delacroix, margaret", {"delacroix", "margaret"}),
+        (
+            "family_name",
+            "Delacroix-Holt",
+            "delacroix and holt; Delacroix's",
+            {"delacroix", "holt", "Delacroix"},
+        ),
+        ("family_name", "Smith", "Dx of smith", {"smith"}),
+        ("given_name", "Rose", "Pt in rose room", set()),
+        ("family_name", "Brown", "Sputum brown", set()),
+        ("family_name", "Price-Long", "A price for long; Price", {"Price"}),
+        ("family_name", "Walker", "Uses walker. Walker is home", {"Walker"}),
+        ("given_name", "Vera", "P. vera", set()),
+        ("family_name", "Addison", "An addison crisis", set()),
+        ("family_name", "Iyer", "OK iyer", {"iyer"}),
+        ("family_name", "Lee", "OK lee", set()),
         ("family_name", "O'Neil-Baptiste", "Ms. O’Neil–Baptiste, Baptiste", {"O’Neil–Baptiste", "Baptiste"}),
         ("mrn", "001234", "MRN 001234 / 1234 / 00-1234", {"001234", "00-1234"}),
         ("phone", "617-555-0142", "+1 (617) 555 0142, 6175550142", {"617) 555 0142", "6175550142"}),
@@ -40,6 +58,35 @@ def hidden(kind: str, value: str, text: str) -> set[str]:
 )
 def test_written_forms(kind: str, value: str, text: str, expected: set[str]) -> None:
     assert hidden(kind, value, text) == expected
+
+
+@pytest.mark.parametrize(
+    ("family", "text", "expected"),
+    [
+        ("Parkinson", "Wolff-Parkinson-White; PARKINSON'S DISEASE", set()),
+        ("Parkinson", "Parkinson–White and Parkinson's brother", {"Parkinson"}),
+        ("Foley", "Foley catheter placed, 16 Fr Foley catheters", set()),
+        ("Foley", "A foley catheter. foley bag", set()),
+        ("Foley", "Foley draining", {"Foley"}),
+        ("Foley", "Mr. Foley catheter", {"Foley"}),
+        ("Foley", "Patient: Foley\nCatheter placed", {"Foley"}),
+        ("Graves", "Graves’ ophthalmopathy, Graves disease", set()),
+        ("Graves", "Graves's daughter", {"Graves"}),
+        ("Bell", "Bell’s palsy, bell's palsies, Bell palsy", set()),
+        ("Bell", "no capitals: bell's palsy; bell called", {"bell"}),
+        ("Bell", "Bell's disease", {"Bell"}),
+        ("Johnson", "Stevens-Johnson", set()),
+        ("Johnson", "Stevens Johnson syndrome; Steven Johnson", {"Johnson"}),
+        ("Stevens-Johnson", "Ms. Stevens-Johnson", {"Stevens-Johnson"}),
+        ("Villanueva", "Villanueva's disease", {"Villanueva"}),
+    ],
+)
+def test_a_name_inside_an_eponymous_term_is_none(family: str, text: str, expected: set[str]) -> None:
+    assert hidden("family_name", family, text) == expected
+
+
+def test_a_full_name_is_no_eponymous_term() -> None:
+    assert hidden("name", "Charles Bonnet", "Charles Bonnet syndrome") == {"Charles Bonnet"}
 
 
 @pytest.mark.parametrize(
