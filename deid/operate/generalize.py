@@ -49,7 +49,7 @@ class Generalize(PolicyOperator):
     Parameters:
         to: ``year`` of a date, ``age_90_plus``, ``zip3``, or ``state`` of an address.
         zip3_census: Census whose list of small ZIP areas counts; by default the policy's key of that name.
-        day_first: For dates, as in `deid.operate.shift_date.ShiftDate`.
+        day_first: For dates, as in `deid.operate.dates.parse`; the year is the same either way.
 
     A policy file may leave `to` out for types whose values are known, see `deid.policy_operators.filled`.
 
