@@ -70,7 +70,7 @@ class Parameter:
 
     Args:
         kind: ``str``, ``int`` or ``bool``.
-        default: Its value where a policy gives none.
+        default: Its value where a policy gives none; None where the operator decides.
         choices: The values allowed; any when empty.
         low: Smallest number or shortest text allowed.
         high: Largest number or longest text allowed.
@@ -131,7 +131,7 @@ PARAMETERS: Mapping[str, Mapping[str, Parameter]] = {
     "shift_date": {
         "max_days": Parameter(int, 365, low=1, high=3650),
         "weekday": Parameter(bool, True),
-        "day_first": Parameter(bool, False),
+        "day_first": Parameter(bool, None),
         **_ON_FAILURE,
     },
     "surrogate": {"kind": Parameter(str, None, choices=SURROGATE_KINDS), **_ON_FAILURE},

@@ -67,6 +67,18 @@ def age_90_plus(text: str) -> str:
     return text
 
 
+def is_over_89(text: str) -> bool:
+    """Tell whether `age_90_plus` would make ``90+`` of a text.
+
+    Args:
+        text: A mention of an age; one that is not understood tells none.
+    """
+    try:
+        return age_90_plus(text) == OVER_89
+    except OperatorFailure:
+        return False
+
+
 def _says_more(text: str) -> bool:
     return bool(re.search(r"over|above|older|greater|more|past|beyond|>|\+", text, re.IGNORECASE))
 

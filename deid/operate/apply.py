@@ -93,7 +93,8 @@ class Operators:
             if span.start < position or span.end > len(text):
                 raise NoteError(Reason.OPERATOR_FAILED, "spans overlap or leave the note")
             before = text[position : span.start]
-            name, new = self._replace(text, span, subject)
+            context = text[max(0, span.start - _CONTEXT) : span.start]
+            name, new = self._replace(text[span.start : span.end], span.entity_type, subject, context)
             start = length + len(before)
             length = start + len(new)
             pieces += (before, new)
@@ -106,21 +107,16 @@ class Operators:
     def _replace_field(self, field: Field, subject: Subject) -> ReplacedField:
         if not field.text:
             return ReplacedField(field.path, field.entity_type, _KEEP, "")
-        whole = Span(0, len(field.text), field.entity_type, 1.0)
-        operator, new = self._replace(field.text, whole, subject)
+        operator, new = self._replace(field.text, field.entity_type, subject, field.path)
         return ReplacedField(field.path, field.entity_type, operator, new)
 
-    def _replace(self, text: str, span: Span, subject: Subject) -> tuple[str, str]:
-        prepared = self._prepared.get(span.entity_type) or self._prepare_unknown(span.entity_type)
-        params = {
-            **prepared.params,
-            "subject": subject,
-            "context": text[max(0, span.start - _CONTEXT) : span.start],
-        }
+    def _replace(self, surface: str, entity_type: str, subject: Subject, context: str) -> tuple[str, str]:
+        prepared = self._prepared.get(entity_type) or self._prepare_unknown(entity_type)
+        params = {**prepared.params, "subject": subject, "context": context}
         try:
-            new = prepared.call(text[span.start : span.end], params)
+            new = prepared.call(surface, params)
         except (OperatorFailure, ValueError):
-            return _REDACT, redacted(prepared.name, span.entity_type, params)
+            return _REDACT, redacted(prepared.name, entity_type, params)
         except Exception:
             # Whatever an operator raises, the note must not come out; the cause may quote it and ends here.
             raise NoteError(Reason.OPERATOR_FAILED, prepared.name) from None

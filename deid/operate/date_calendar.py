@@ -32,17 +32,20 @@ def full_year(year: int, reference: int | None, *, ahead: int = _YEARS_AHEAD) ->
     return latest - (latest - year) % 100
 
 
-def place(dates: Sequence[WrittenDate], reference: date | None) -> tuple[date | None, ...]:
+def place(
+    dates: Sequence[WrittenDate], reference: date | None, *, near: date | None = None
+) -> tuple[date | None, ...]:
     """Place the dates of one expression in the calendar.
 
     A month, quarter or season stands for the 15th of its middle month, a year for July 2, a decade for its
     middle, so that the order with full dates stays plausible. A year that is not written is taken from a date
-    beside it; else it is the one that brings the date nearest to `reference`; else 2001 (2000 for February
-    29), so that partial dates agree with one another.
+    beside it; else it is the one that brings the date nearest to `reference`; else nearest to `near`; else
+    2001 (2000 for February 29), so that partial dates agree with one another.
 
     Args:
         dates: What `deid.operate.dates.parse` gave.
         reference: Date of the note, where it is known.
+        near: Another day of the same notes; it tells nothing of months and centuries.
 
     Returns:
         One day for each; None for a weekday.
@@ -63,7 +66,7 @@ def place(dates: Sequence[WrittenDate], reference: date | None) -> tuple[date | 
         if not placed[index]:
             written = dates[index]
             placed[index] = (
-                _beside(written, earlier, before=False) if earlier else _nearest(written, reference)
+                _beside(written, earlier, before=False) if earlier else _nearest(written, reference, near)
             )
     return tuple(placed)
 
@@ -94,10 +97,11 @@ def _day(written: WrittenDate, year: int) -> date:
         raise OperatorFailure("there is no such day") from None
 
 
-def _nearest(written: WrittenDate, reference: date | None) -> date:
+def _nearest(written: WrittenDate, reference: date | None, near: date | None) -> date:
+    if reference is None and written.month is None:
+        raise OperatorFailure("a day without month needs the date of the note")
+    reference = reference or near
     if reference is None:
-        if written.month is None:
-            raise OperatorFailure("a day without month needs the date of the note")
         return _day(written, _LEAP_YEAR if (written.month, written.day) == (2, 29) else _PLAIN_YEAR)
     if written.month is None:
         middle = reference.replace(day=15)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import lru_cache, partial
@@ -99,6 +100,20 @@ def parse(text: str, day_first: bool = False) -> tuple[WrittenDate, ...]:
     if dates is None:
         raise OperatorFailure("the date is not understood")
     return dates if len(dates) == 1 else _with_donors(dates)
+
+
+def parse_all(texts: Iterable[str], day_first: bool = False) -> Iterator[WrittenDate]:
+    """Yield the dates of those expressions that are understood.
+
+    Args:
+        texts: The expressions.
+        day_first: See `parse`.
+    """
+    for text in texts:
+        try:
+            yield from parse(text, day_first)
+        except OperatorFailure:
+            continue
 
 
 def _sequence(text: str, day_first: bool, most: int) -> tuple[WrittenDate, ...] | None:

@@ -3,21 +3,44 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import ClassVar
 
 from deid.errors import PolicyError
-from deid.operate.ages import age_90_plus
+from deid.operate.ages import age_90_plus, is_over_89
 from deid.operate.date_calendar import full_year
-from deid.operate.dates import parse
+from deid.operate.dates import WrittenDate, parse, parse_all
 from deid.operate.failure import OperatorFailure
 from deid.operate.operator import Params, PolicyOperator, subject_of
 from deid.operate.states import state
-from deid.operate.subject import Subject
+from deid.operate.subject import Mentions
 from deid.operate.zip3 import zip3
+from deid.policy_operators import value_of
 
 _OLDEST_AGE = 89
 _RELEASE_YEAR = 2026
 _YEAR = re.compile(r"(?:19|2[0-2])\d\d")
+_YEARS_ALONE = frozenset({"year", "decade"})
+_BIRTH = re.compile(
+    r"(?:birth|(?<![^\W_])(?:born|[dy]\.?\s?o\.?\s?b(?![^\W\d_])|b\.?\s*(?:in|on|about|ca?\.?|circa)?\s*$))"
+    r"(?:(?!\d{4}).)*$",
+    re.IGNORECASE | re.DOTALL,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What the mentions of a subject tell of years and ages.
+
+    Args:
+        newest: Newest year among the dates, and at least the year of this release.
+        newest_dated: Newest year among the dates that say more than a year, or 0.
+        over_89: Whether one of the ages is over 89.
+    """
+
+    newest: int
+    newest_dated: int
+    over_89: bool
 
 
 class Generalize(PolicyOperator):
@@ -26,19 +49,23 @@ class Generalize(PolicyOperator):
     Parameters:
         to: ``year`` of a date, ``age_90_plus``, ``zip3``, or ``state`` of an address.
         zip3_census: Census whose list of small ZIP areas counts; by default the policy's key of that name.
-        day_first: For dates, as in `deid.operate.shift_date.ShiftDate`.
+        day_first: For dates, as in `deid.operate.dates.parse`; the year is the same either way.
 
     A policy file may leave `to` out for types whose values are known, see `deid.policy_operators.filled`.
 
     A year is redacted if it tells an age over 89: if it lies 90 years or more before the year of the note.
     Where that is not known, the newest year among the subject's dates stands for it, or 2026 if later: this
     hides some years too many rather than one too few. A year of two digits is taken to lie in the past.
+
+    Where an age over 89 is among the subject's mentions, a year of birth tells it whatever the year of the
+    note: the year of a date after ``born``, ``b.``, ``birth`` or ``DOB`` goes, and so does a year written
+    alone, unless the note has a date or another date with month and year is later.
     """
 
     name: ClassVar[str] = "generalize"
 
     def __init__(self) -> None:
-        self._newest: tuple[tuple[tuple[str, str], ...], str, int] | None = None
+        self._last: tuple[Mentions, str, _Told] | None = None
 
     def validate(self, params: Params | None = None) -> None:
         """Check names and values of parameters.
@@ -73,14 +100,17 @@ class Generalize(PolicyOperator):
         return state(text, is_state=params.get("entity_type") == "STATE")
 
     def _year(self, text: str, params: Params) -> str:
-        subject, entity_type = subject_of(params), params.get("entity_type", "")
-        reference = subject.note_date.year if subject.note_date else self._newest_year(subject, entity_type)
+        subject = subject_of(params)
+        told = self._told(subject.mentions, params.get("entity_type", ""))
+        reference = subject.note_date.year if subject.note_date else told.newest
+        born = told.over_89 and _BIRTH.search(params.get("context", "")) is not None
         years: list[str] = []
         for written in parse(text, self.value(params, "day_first")):
             if written.year_text is None or written.year is None:
                 continue
             year = full_year(written.year, reference, ahead=0) if written.short_year else written.year
-            if reference - year > _OLDEST_AGE:
+            of_birth = born or (_may_be_of_birth(written, year, told) and not subject.note_date)
+            if of_birth or reference - year > _OLDEST_AGE:
                 raise OperatorFailure("the year tells an age over 89")
             if written.year_text not in years:
                 years.append(written.year_text)
@@ -88,11 +118,27 @@ class Generalize(PolicyOperator):
             raise OperatorFailure("the date has no year")
         return "-".join(years)
 
-    def _newest_year(self, subject: Subject, entity_type: str) -> int:
-        last = self._newest
-        if last is None or last[0] is not subject.mentions or last[1] != entity_type:
-            dates = (surface for kind, surface in subject.mentions if kind == entity_type)
-            years = (int(year) for surface in dates for year in _YEAR.findall(surface))
-            last = (subject.mentions, entity_type, max(years, default=_RELEASE_YEAR))
-            self._newest = last
-        return max(last[2], _RELEASE_YEAR)
+    def _told(self, mentions: Mentions, entity_type: str) -> _Told:
+        last = self._last
+        if last is None or last[0] is not mentions or last[1] != entity_type:
+            last = (mentions, entity_type, _told(mentions, entity_type))
+            self._last = last
+        return last[2]
+
+
+def _told(mentions: Mentions, entity_type: str) -> _Told:
+    dates = [surface for kind, surface in mentions if kind == entity_type]
+    dated = (
+        written.year
+        for written in parse_all(dates)
+        if written.year is not None and not written.short_year and written.unit not in _YEARS_ALONE
+    )
+    return _Told(
+        newest=max([_RELEASE_YEAR, *(int(year) for surface in dates for year in _YEAR.findall(surface))]),
+        newest_dated=max(dated, default=0),
+        over_89=any(value_of(kind) == "age" and is_over_89(surface) for kind, surface in mentions),
+    )
+
+
+def _may_be_of_birth(written: WrittenDate, year: int, told: _Told) -> bool:
+    return told.over_89 and written.unit == "year" and told.newest_dated <= year

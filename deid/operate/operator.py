@@ -62,7 +62,8 @@ class PolicyOperator(Operator):
         Args:
             text: The mention as written.
             params: Parameters of the policy with ``entity_type``, and where there are any ``keys`` (or
-                ``key``, a secret), ``subject`` and ``context`` (up to 40 code points before the mention).
+                ``key``, a secret), ``subject`` and ``context`` (up to 40 code points before the mention,
+                or the path of a field).
 
         Raises:
             OperatorFailure: if this operator cannot replace this mention.

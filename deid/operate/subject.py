@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import date
 
+Mentions = tuple[tuple[str, str], ...]
+
 
 @dataclass(frozen=True, slots=True)
 class Subject:
@@ -18,6 +20,6 @@ class Subject:
     """
 
     key_name: str = field(repr=False)
-    mentions: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    mentions: Mentions = field(default=(), repr=False)
     code: str | None = field(default=None, repr=False)
     note_date: date | None = field(default=None, repr=False)

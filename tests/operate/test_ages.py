@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deid.operate.ages import age_90_plus
+from deid.operate.ages import age_90_plus, is_over_89
 from deid.operate.failure import OperatorFailure
 
 
@@ -41,6 +41,14 @@ def test_over_89(text: str) -> None:
 def test_no_age(text: str) -> None:
     with pytest.raises(OperatorFailure):
         age_90_plus(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("94-year-old", True), ("in her 90s", True), ("89", False), ("Smith", False), ("", False)],
+)
+def test_is_over_89(text: str, expected: bool) -> None:
+    assert is_over_89(text) is expected
 
 
 @given(st.integers(90, 2000), st.sampled_from(["", " y/o", "-year-old", "M", " years", " yo F", "s"]))

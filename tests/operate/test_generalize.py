@@ -85,6 +85,40 @@ def test_without_the_date_of_the_note(text: str, dates: tuple[str, ...], expecte
     assert year(text, subject) == expected
 
 
+@pytest.mark.parametrize(
+    ("context", "text", "mentions", "note_date", "expected"),
+    [
+        ("Mr. Hale (b. ", "1985", ("AGE 94",), None, "[DATE]"),
+        ("DOB ", "1985", ("AGE 94",), None, "[DATE]"),
+        ("D.O.B.: ", "3/4/1985", ("AGE 94-year-old",), None, "[DATE]"),
+        ("born on ", "March 3, 1985", ("AGE in her 90s",), None, "[DATE]"),
+        ("year of birth: ", "'85", ("AGE 94",), None, "[DATE]"),
+        ("born in the ", "1980s", ("AGE 94",), None, "[DATE]"),
+        ("Patient.birthDate", "1985-03-04", ("AGE 94",), None, "[DATE]"),
+        ("patientBirthYear", "1985", ("AGE 94",), None, "[DATE]"),
+        ("DOB ", "1995", ("AGE 94",), date(2079, 5, 1), "[DATE]"),
+        ("Mrs. Hale, ", "1985", ("AGE 94",), None, "[DATE]"),
+        ("Mrs. Hale, ", "1985", ("AGE 94", "DATE 3/4/1985"), None, "[DATE]"),
+        ("Mrs. Hale, ", "1985", ("AGE 94", "DATE 1999"), None, "[DATE]"),
+        ("CABG ", "1999", ("AGE 94", "DATE 3/4/2079"), None, "1999"),
+        ("CABG ", "1999", ("AGE 94",), date(2079, 5, 1), "1999"),
+        ("CABG ", "3/4/1999", ("AGE 94",), None, "1999"),
+        ("born in 1985, CABG ", "3/4/1999", ("AGE 94",), None, "1999"),
+        ("vitamin b12, ", "3/4/1999", ("AGE 94",), None, "1999"),
+        ("born ", "1985", ("AGE 89",), None, "1985"),
+        ("born ", "1985", ("AGE elderly", "MRN 94"), None, "1985"),
+        ("born ", "1985", (), None, "1985"),
+    ],
+)
+def test_a_year_of_birth_where_an_age_over_89_is_told(
+    context: str, text: str, mentions: tuple[str, ...], note_date: date | None, expected: str
+) -> None:
+    pairs = [each.split(" ", 1) for each in (*mentions, f"DATE {text}")]
+    subject = Subject("p1", tuple((kind, surface) for kind, surface in pairs), note_date=note_date)
+    given = {"entity_type": "DATE", "to": "year", "subject": subject, "context": context}
+    assert Generalize().operate(text, given) == expected
+
+
 def test_one_operator_for_several_subjects() -> None:
     operator = Generalize()
     subjects = (Subject("p1", (("DATE", "2079"),)), Subject("p2", (("DATE", "2010"),)))

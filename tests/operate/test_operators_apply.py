@@ -11,7 +11,7 @@ from presidio_anonymizer.operators import Operator, OperatorType
 
 from deid.errors import KeyMaterialError, NoteError, PolicyError, Reason
 from deid.keys import Keys
-from deid.note import DeidentifiedNote, Note, Span
+from deid.note import DeidentifiedNote, Field, Note, Span
 from deid.operate import catalog
 from deid.operate.apply import Operators, needs_crosswalk, needs_key
 from deid.operate.failure import OperatorFailure
@@ -73,6 +73,13 @@ def test_one_note_many_operators() -> None:
     check_shape(NOTE, SPANS, result)
     names = [replacement.operator for replacement in result.replacements]
     assert names == ["pseudonym", "mask", "generalize", "generalize", "redact", "generalize"]
+
+
+def test_the_path_of_a_field_says_what_its_value_is() -> None:
+    fields = tuple(Field(path, "DATE", "1985-03-04") for path in ("birthDate", "period.start"))
+    subject = Subject("p1", (("AGE", "94"), ("DATE", "1985-03-04")))
+    result = Operators(MIXED, keys=KEYS).apply(Note("n1", "", fields=fields), (), subject)
+    assert [field.text for field in result.fields] == ["[DATE]", "1985"]
 
 
 def test_no_spans_no_change() -> None:

@@ -234,6 +234,9 @@ def test_note_date_tells_the_year_left_open(text: str, note_date: date, expected
     assert moved(text, 7, note_date) == expected
 
 
+A_WEEK_LATER = next(f"p{n}" for n in range(1000) if offset_days(KEYS, f"p{n}") == 7)
+
+
 def params(**more: object) -> dict[str, object]:
     return {"entity_type": "DATE", "keys": KEYS, "subject": Subject("p1"), **more}
 
@@ -269,8 +272,7 @@ def test_subject_and_key_decide_the_offset() -> None:
     ],
 )
 def test_end_of_a_range_that_was_marked_apart(text: str, context: str, expected: str) -> None:
-    key_name = next(f"p{n}" for n in range(1000) if offset_days(KEYS, f"p{n}") == 7)
-    assert ShiftDate().replace(text, params(subject=Subject(key_name), context=context)) == expected
+    assert ShiftDate().replace(text, params(subject=Subject(A_WEEK_LATER), context=context)) == expected
 
 
 @pytest.mark.parametrize("context", ["", "bed ", "seen Nov 2 at "])
@@ -279,6 +281,72 @@ def test_a_number_alone_is_no_date(context: str) -> None:
     with pytest.raises(OperatorFailure):
         ShiftDate().replace("4", params(context=context, subject=note_dated))
     assert ShiftDate().operate("4", params(context=context)) == "[DATE]"
+
+
+def of_notes(*dates: str, note_date: date | None = None) -> Subject:
+    mentions = (*(("DATE", text) for text in dates), ("OTHER_ID", "13/02/2079"), ("OTHER_ID", "02/25/2079"))
+    return Subject(A_WEEK_LATER, tuple(sorted(mentions)), note_date=note_date)
+
+
+@pytest.mark.parametrize(
+    ("dates", "more", "expected"),
+    [
+        (("13/02/2079", "16.03.2079"), {}, "09/03/2079"),
+        (("28/2",), {}, "09/03/2079"),
+        (("seen 1", "13-02-79", "12/12/2079", "2079-02-25", "Feb 25", "25 Feb"), {}, "09/03/2079"),
+        (("13/02/2079",), {"day_first": False}, "02/10/2079"),
+        ((), {"day_first": True}, "09/03/2079"),
+        (("02/25/2079",), {"day_first": True}, "09/03/2079"),
+        (("13/02/2079", "02/25/2079"), {}, "02/10/2079"),
+        (("13/02/2079", "02252079"), {}, "02/10/2079"),
+        (("2079-02-25", "79-02-25", "12/12/2079", "25 Feb", "25/2079"), {}, "02/10/2079"),
+        ((), {}, "02/10/2079"),
+    ],
+)
+def test_the_order_that_other_dates_tell(
+    dates: tuple[str, ...], more: dict[str, object], expected: str
+) -> None:
+    subject = of_notes("02/03/2079", *dates)
+    assert ShiftDate().replace("02/03/2079", params(subject=subject, **more)) == expected
+
+
+def test_the_end_of_a_range_is_read_in_the_order_of_the_other_dates() -> None:
+    given = params(subject=of_notes("13/02/2079", "5"), context="from 2/3 and ")
+    assert ShiftDate().replace("5", given) == "12"
+
+
+def test_one_operator_for_several_subjects_and_orders() -> None:
+    operator = ShiftDate()
+    subjects = (of_notes("13/02/2079"), of_notes("02/25/2079"), of_notes("13/02/2079"))
+    moved_dates = [operator.replace("02/03/2079", params(subject=subject)) for subject in subjects]
+    assert moved_dates == ["09/03/2079", "02/10/2079", "09/03/2079"]
+    given = params(subject=subjects[2], day_first=False)
+    assert operator.replace("02/03/2079", given) == "02/10/2079"
+
+
+@pytest.mark.parametrize(
+    ("text", "dates", "note_date", "expected"),
+    [
+        ("2/25", ("1/4/2080",), None, "3/3"),
+        ("2/25", ("1/4/2079",), None, "3/4"),
+        ("2/25", ("6/30/1950", "1/4/2080"), None, "3/3"),
+        ("2/25", ("1/4/2080",), date(2079, 3, 1), "3/4"),
+        ("2/25", ("2080", "March 2080", "1/4/80"), None, "3/4"),
+        ("2/25", ("Nov 2 through 31, 2079", "1/4/2076"), None, "3/3"),
+        ("2/29", ("1/4/2079",), None, "3/7"),
+        ("12/30/79-1/2", ("1/4/2080",), None, "01/06/80-1/9"),
+        ("2/25/00", ("6/30/1950",), None, "3/3/00"),
+    ],
+)
+def test_the_latest_day_tells_the_year_left_open(
+    text: str, dates: tuple[str, ...], note_date: date | None, expected: str
+) -> None:
+    given = params(subject=of_notes(text, *dates, note_date=note_date))
+    assert ShiftDate().replace(text, given) == expected
+
+
+def test_the_latest_day_does_not_tell_the_month() -> None:
+    assert ShiftDate().operate("the 3rd", params(subject=of_notes("1/4/2080"))) == "[DATE]"
 
 
 def test_key_is_needed() -> None:
