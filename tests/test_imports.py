@@ -24,7 +24,7 @@ README = PACKAGE.parent / "README.md"
 # A room may import from rooms below it, and from itself; rooms on one floor are siblings.
 FLOORS = (
     {"note", "errors", "lean", "audit.measures"},
-    {"registry", "keys", "audit.gates"},
+    {"registry", "keys", "audit.gates", "audit.tally"},
     {"policy"},
     {"formats", "encoder", "resolve", "operate", "audit.log"},
     {"detect", "audit.bounds", "audit.pages"},
