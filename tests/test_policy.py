@@ -10,6 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deid.errors import PolicyError
+from deid.keys import Keys, new_key_file
+from deid.operate.encrypt import Encrypt
 from deid.policy import (
     DETECTORS,
     EntityType,
@@ -22,6 +24,7 @@ from deid.policy import (
     resolve_policy,
 )
 from deid.policy_file import parse_yaml
+from deid.policy_operators import PARAMETERS
 
 # Each type's tag in i2b2-2014, its items of 45 CFR 164.514(b)(2)(i), its operators in the three policies.
 TYPES = {
@@ -594,6 +597,31 @@ def test_policies_of_the_guide_load(tmp_path: Path, block: str) -> None:
 )
 def test_the_guide_explains_every_key(section: dict[str, object]) -> None:
     assert [key for key in section if f"`{key}`" not in GUIDE] == []
+
+
+@pytest.mark.parametrize(
+    ("operator", "name"), [(operator, name) for operator, names in PARAMETERS.items() for name in names]
+)
+def test_the_guide_explains_every_parameter_of_an_operator(operator: str, name: str) -> None:
+    default = PARAMETERS[operator][name].default
+    choices = PARAMETERS[operator][name].choices
+    first = "all but `redact` and `keep`" if name == "on_failure" else f"`{operator}`"
+    rows = re.findall(rf"^\| {first} \| `{name}` \| (.*?) \| (.*) \|$", GUIDE, re.M)
+    assert len(rows) == 1
+    shown, meaning = rows[0]
+    said_in_words = default is None or name == "zip3_census"
+    assert said_in_words != (shown == f"`{str(default).lower()}`")
+    assert name == "zip3_census" or all(f"`{choice}`" in meaning for choice in choices)
+
+
+def test_the_guide_turns_encrypted_text_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (block,) = re.findall(r"```python\n(.*?)```", GUIDE, re.S)
+    monkeypatch.chdir(tmp_path)
+    new_key_file(Path("deid.key"))
+    token = Encrypt().replace("0012345", {"entity_type": "MRN", "keys": Keys.from_file("deid.key")})
+    names = {"text": f"MRN {token}, seen."}
+    exec(compile(block, "policy-guide.md", "exec"), names)
+    assert names["original"] == "MRN 0012345, seen."
 
 
 def test_gates_come_from_the_parent_and_are_no_part_of_the_digest(tmp_path: Path) -> None:
