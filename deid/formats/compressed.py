@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -41,10 +42,15 @@ def open_bytes(path: Path) -> io.BufferedReader:
 
     Returns:
         A stream; reading it raises an `OSError` where a compressed file is damaged or cut off.
+
+    Raises:
+        OSError: if a compressed file has no bytes at all.
     """
     codec = _CODECS.get(compression_of(path))
     if codec is None:
         return path.open("rb")
+    if not path.stat().st_size:
+        raise OSError(errno.EIO, "a compressed file of no bytes was cut off", path.name)
     import pyarrow as pa
 
     return io.BufferedReader(pa.CompressedInputStream(pa.OSFile(str(path)), codec))

@@ -142,6 +142,12 @@ class Jsonl:
             if sample and named and not any(wanted[0] in members for members in sample):
                 hint = f"choose another with {OPTIONS[role]}"
                 raise missing_column(wanted[0], names, hint=hint, place=self.name)
+            if role != "text" and self._keys["text"][0] == next(
+                (key for key in wanted if key in names), None
+            ):
+                raise UsageError(
+                    f"{self.name}: key {self._keys['text'][0]!r} is chosen as text and as something else"
+                )
         for role, given in self._options.named():
             if given:
                 every = list(dict.fromkeys(top for top, _ in self._names))

@@ -57,9 +57,9 @@ class Generalize(PolicyOperator):
     Where that is not known, the newest year among the subject's dates stands for it, or 2026 if later: this
     hides some years too many rather than one too few. A year of two digits is taken to lie in the past.
 
-    Where an age over 89 is among the subject's mentions, a year of birth tells it whatever the year of the
-    note: the year of a date after ``born``, ``b.``, ``birth`` or ``DOB`` goes, and so does a year written
-    alone, unless the note has a date or another date with month and year is later.
+    Where the year of the note is not known and an age over 89 is among the subject's mentions, a year of birth
+    tells it: the year of a date after ``born``, ``b.``, ``birth`` or ``DOB`` goes, and so does a year written
+    alone, unless another date with month and year is later.
     """
 
     name: ClassVar[str] = "generalize"
@@ -109,7 +109,7 @@ class Generalize(PolicyOperator):
             if written.year_text is None or written.year is None:
                 continue
             year = full_year(written.year, reference, ahead=0) if written.short_year else written.year
-            of_birth = born or (_may_be_of_birth(written, year, told) and not subject.note_date)
+            of_birth = not subject.note_date and (born or _may_be_of_birth(written, year, told))
             if of_birth or reference - year > _OLDEST_AGE:
                 raise OperatorFailure("the year tells an age over 89")
             if written.year_text not in years:

@@ -75,3 +75,11 @@ def test_no_compressed_file_at_all(tmp_path: Path) -> None:
     path.write_bytes(JSONL)
     with pytest.raises(InputOutputError, match=r"notes\.jsonl\.gz"):
         open_source(path)
+
+
+@pytest.mark.parametrize("suffix", PACKED)
+@pytest.mark.parametrize("name", ["notes.jsonl", "notes.csv"])
+def test_a_compressed_file_of_no_bytes_was_cut_off(tmp_path: Path, suffix: str, name: str) -> None:
+    (tmp_path / f"{name}{suffix}").write_bytes(b"")
+    with pytest.raises(InputOutputError):
+        list(open_source(tmp_path / f"{name}{suffix}").read())

@@ -143,6 +143,27 @@ def test_a_message_that_cannot_be_read_is_left_out(
     assert sound.note is not None
 
 
+def test_segments_that_no_table_names_are_left_out(tmp_path: Path) -> None:
+    content = ADT + (
+        "PV2||W^Ward||Zyxquill|||||20240105||3|Zyxquill came by car|77^Zyxquill^Quen||||||||||Zyxquill Co\r"
+        "IN2|E77|900-12-3456|9001^Zyxquill Mills\rROL|1|AD|AT|12^Zyxquill\rFOO|1|Zyxquill\r"
+        "RXA|0|1|20240105|20240105|08^HepB^CVX|1|mL||Zyxquill saw it|77^Zyxquill^Quen\r"
+    )
+    source = open_source(write(tmp_path / "a.hl7", content))
+    values = {field.text for each in source.read() if each.note for field in each.note.fields}
+    assert {"Zyxquill", "Quen", "20240105"} <= values
+    outcomes = [
+        Outcome(each.ordinal, each.note.text, {field.path: "x" for field in each.note.fields})
+        for each in source.read()
+        if each.note
+    ]
+    (written,) = source.write(iter(outcomes), tmp_path / "out")
+    lines = written.read_bytes().decode().split("\r")
+    assert [line[:3] for line in lines] == ["MSH", "EVN", "PID", "PV2", "RXA", ""]
+    assert "Zyxquill" not in written.read_text()
+    assert lines[4] == "RXA|0|1|x|x|08^HepB^CVX|1|mL|||x^x^x"
+
+
 def test_batches_frames_and_line_feeds_stay(tmp_path: Path) -> None:
     content = "FHS|^~\\&|A\nBHS|^~\\&|A\n\x0b" + ADT.replace("\r", "\n") + "\x1c\nBTS|1\nFTS|1\n"
     source = open_source(write(tmp_path / "a.hl7", content))

@@ -176,6 +176,8 @@ def test_line_too_long_to_hold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         ),
         (Columns(note_id="mrn"), "--id-column"),
         (Columns(patient_id="mrn"), "--patient-column"),
+        (Columns(note_id="text"), "chosen as text and as something else"),
+        (Columns(text="note_id"), "chosen as text and as something else"),
     ],
 )
 def test_key_that_is_nowhere(tmp_path: Path, columns: Columns, message: str) -> None:

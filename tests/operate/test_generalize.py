@@ -96,7 +96,7 @@ def test_without_the_date_of_the_note(text: str, dates: tuple[str, ...], expecte
         ("born in the ", "1980s", ("AGE 94",), None, "[DATE]"),
         ("Patient.birthDate", "1985-03-04", ("AGE 94",), None, "[DATE]"),
         ("patientBirthYear", "1985", ("AGE 94",), None, "[DATE]"),
-        ("DOB ", "1995", ("AGE 94",), date(2079, 5, 1), "[DATE]"),
+        ("DOB ", "1995", ("AGE 94",), date(2079, 5, 1), "1995"),
         ("Mrs. Hale, ", "1985", ("AGE 94",), None, "[DATE]"),
         ("Mrs. Hale, ", "1985", ("AGE 94", "DATE 3/4/1985"), None, "[DATE]"),
         ("Mrs. Hale, ", "1985", ("AGE 94", "DATE 1999"), None, "[DATE]"),

@@ -23,7 +23,6 @@ _CHARSETS = {
     "8859/1": "latin-1",
     "8859/15": "iso8859-15",
 }
-_OWN = re.compile(r"Z[A-Z0-9]{2}")
 _NAME = re.compile(r"[A-Z][A-Z0-9]{2}")
 
 Place = tuple[int, int]  # a segment's number, a field's
@@ -159,16 +158,17 @@ class Message:
         """
         lines = []
         for at, segment in enumerate(self.segments):
-            if _OWN.fullmatch(segment.name) and segment.name not in self.kinds:
+            if not segment.text.strip():  # framing
+                line = segment.text
+            elif kind := self.kinds.get(segment.name):
+                line = self._line(at, kind, fields, texts)
+            else:
                 continue
-            line = self._line(at, fields, texts)
             lines.append(segment.before + line.encode(self.charset, "replace") + segment.end)
         return b"".join(lines)
 
-    def _line(self, at: int, new: Mapping[str, str], texts: Mapping[Place, str]) -> str:
-        segment, kind = self.segments[at], self.kinds.get(self.segments[at].name)
-        if kind is None:
-            return segment.text
+    def _line(self, at: int, kind: SegmentKind, new: Mapping[str, str], texts: Mapping[Place, str]) -> str:
+        segment = self.segments[at]
         values = list(self.fields_of[at])
         typed = {int(place.split(".")[0]) for place in kind.types}
         header = segment.name in _HEADERS
