@@ -58,8 +58,8 @@ class Generalize(PolicyOperator):
     hides some years too many rather than one too few. A year of two digits is taken to lie in the past.
 
     Where the year of the note is not known and an age over 89 is among the subject's mentions, a year of
-    birth tells it: the year of a date after ``born``, ``b.``, ``birth`` or ``DOB`` goes, and so does a year written
-    alone, unless another date with month and year is later.
+    birth tells it: the year of a date after ``born``, ``b.``, ``birth`` or ``DOB`` goes, and so does a year
+    written alone, unless another date with month and year is later.
     """
 
     name: ClassVar[str] = "generalize"
