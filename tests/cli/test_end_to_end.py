@@ -45,6 +45,7 @@ LEFT: Mapping[tuple[str, str], str] = {
     ("n004", "D.O."): "the patient's initials, which are also the degree of an osteopath",
     ("n010", "Rose"): "a given name at the start of a sentence, which is also a verb",
     ("n022", "Rod"): "a short given name that is also a word",
+    ("n028", "Parkinson"): "the disease, of which she has no sign; the name itself is hidden",
     ("n026", "p r u s z y n s k i"): "a surname spelled out with blanks in a dictation",
     ("n036", "Rosa"): "a given name without any cue beside it",
 }
